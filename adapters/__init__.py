@@ -1,0 +1,1 @@
+"""Platforms: each translates in, translates out, and nothing else."""

@@ -1,0 +1,1 @@
+"""SQL: keeps the promises of `bot.store`."""
