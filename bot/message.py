@@ -1,4 +1,4 @@
-"""What happens in a chat, and where it happened."""
+"""What happens in a chat, where and when."""
 
 from __future__ import annotations
 
@@ -46,6 +46,19 @@ def _aware(*moments: datetime) -> None:
     for moment in moments:
         if moment.tzinfo is not UTC:
             raise ValueError("times inside Roomtone are aware and in UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of time, half-open: `start` ≤ t < `end`. Raises ValueError if it is empty or not in UTC."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        _aware(self.start, self.end)
+        if self.end <= self.start:
+            raise ValueError("a window ends after it begins")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,243 @@
+"""The promises that storage keeps: Inbox, Ledger, Readings, Names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from bot.analysis import Analysis, Kind
+from bot.message import Channel, Event, Gone, MessageId, Pseudonym, Window
+
+QUARTER_HOUR_SECONDS = 900
+"""The finest step of the roll-ups. Every zone's offset is a multiple of it, so any local day can be added up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An event on loan from the inbox. `receipt` names it there; `attempts` counts the loans, this one included."""
+
+    receipt: int
+    event: Event
+    attempts: int
+
+
+class Inbox(Protocol):
+    """Keeps events, sealed, from the moment they are accepted until they are recorded."""
+
+    async def put(self, events: Sequence[Event], /) -> None:
+        """Keep `events` durably; only then return. The same event twice is kept once.
+
+        Calls made at the same time share one commit. Events of people who opted out are dropped.
+        Raises StorageFull, StorageBusy.
+        """
+        ...
+
+    async def take(self, limit: int, /) -> Sequence[Waiting]:
+        """Lend up to `limit` events, oldest first, that nobody holds; removes nothing.
+
+        A loan that isn't recorded, released or set aside within the lease comes back by itself.
+        """
+        ...
+
+    async def release(self, receipts: Sequence[int], /) -> None:
+        """Give loans back unrecorded, as if never lent (their attempts don't count)."""
+        ...
+
+    async def set_aside(self, receipt: int, reason: str, /) -> None:
+        """Stop lending an event that keeps failing; it stays sealed, counted and shown by `doctor`."""
+        ...
+
+    async def count(self) -> InboxCount:
+        """How many events wait and how many were set aside."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class InboxCount:
+    """`oldest` is when the oldest waiting event was accepted; `reasons` count what was set aside."""
+
+    waiting: int
+    oldest: datetime | None
+    set_aside: int
+    reasons: Mapping[str, int]
+
+
+class Ledger(Protocol):
+    """Turns what was read into readings and roll-ups, exactly once."""
+
+    async def record(self, done: Sequence[tuple[Waiting, Analysis | None]], /) -> None:
+        """Commit a batch: readings, mentions, roll-ups, tombstones, reactions and channels, and its end in the inbox.
+
+        One transaction, and the only thing that removes events (with their sealed text) from the inbox. Every
+        `Message` comes with its analysis, except one from a bot, which is counted but not read. The latest revision
+        wins, a tombstone beats all: any order and any repetition of a history leaves the same tables.
+        Raises StorageFull, StorageBusy.
+        """
+        ...
+
+    async def known(self, revisions: Sequence[tuple[MessageId, datetime]], /) -> Sequence[bool]:
+        """For each (message, revised_at): is this or a later revision, or a tombstone, recorded or waiting already?"""
+        ...
+
+    async def opt_out(self, author: Pseudonym, /) -> None:
+        """Take everything of `author` out of every number, and keep nothing of theirs from now on."""
+        ...
+
+    async def opt_in(self, author: Pseudonym, /) -> None:
+        """Count `author` again from now on; what was forgotten stays forgotten."""
+        ...
+
+    async def opted_out(self, author: Pseudonym, /) -> bool:
+        """Has `author` opted out?"""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSummary:
+    """A channel and what is known of it. A Discord thread's messages count for its parent, and it isn't listed.
+
+    `messages` and `people` are those read (no bots, no unread languages); `first` and `last` are their times.
+    """
+
+    channel: Channel
+    name: str
+    private: bool
+    gone: Gone | None
+    messages: int
+    people: int
+    first: datetime | None
+    last: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorTally:
+    """One author's messages in one window, read by one model.
+
+    `score` is the sum of scores in [-1, 1] and `squares` the sum of their squares; `negative`, `neutral` and
+    `positive` count messages by label and add up to `messages`.
+    """
+
+    author: Pseudonym = field(repr=False)
+    model: str
+    messages: int
+    score: float
+    squares: float
+    negative: int
+    neutral: int
+    positive: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntityTally:
+    """An entity in one window: how often, by how many people, and the scores of the messages that name it.
+
+    `key` is the canonical form after the team's aliases; `name` and `kind` are the most frequent as written.
+    `messages` counts messages that name it at least once, `score` sums theirs.
+    """
+
+    key: str
+    name: str
+    kind: Kind
+    mentions: int
+    messages: int
+    people: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadTally:
+    """A thread's messages in one window; `root` is its first message."""
+
+    root: MessageId
+    messages: int
+    people: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReactionTally:
+    """An emoji given as a reaction to messages of one window."""
+
+    emoji: str
+    count: int
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Messages of a window that are in no mood, and why. `languages` counts by ISO 639-1 code."""
+
+    bots: int
+    languages: Mapping[str, int]
+    waiting: int
+
+
+class Readings(Protocol):
+    """Answers about what was recorded. `channels` are parents; threads inside them are included."""
+
+    async def channels(self) -> Sequence[ChannelSummary]:
+        """Every channel ever seen, by platform, workspace and name."""
+        ...
+
+    async def tallies(
+        self, channels: Sequence[Channel], edges: Sequence[datetime], /
+    ) -> Sequence[Sequence[AuthorTally]]:
+        """Author tallies for each half-open window between consecutive `edges` (ascending, whole quarter hours, UTC).
+
+        One shorter than `edges`. Several channels are taken together: each (author, model) once a window.
+        """
+        ...
+
+    async def entities(
+        self, channels: Sequence[Channel], window: Window, /, *, limit: int, kind: Kind | None = None
+    ) -> Sequence[EntityTally]:
+        """The entities named by most people (then most messages, then by name), hidden ones left out."""
+        ...
+
+    async def entity(
+        self, channels: Sequence[Channel], key: str, edges: Sequence[datetime], /
+    ) -> Sequence[Sequence[AuthorTally]]:
+        """As `tallies`, for the messages that name the entity `key`."""
+        ...
+
+    async def entity_names(self, channels: Sequence[Channel], /) -> Mapping[str, str]:
+        """Every entity's key → name as most often written, for finding the one a person means."""
+        ...
+
+    async def threads(self, channels: Sequence[Channel], window: Window, /, *, limit: int) -> Sequence[ThreadTally]:
+        """The threads with most messages sent in `window`."""
+        ...
+
+    async def reactions(self, channels: Sequence[Channel], window: Window, /) -> Sequence[ReactionTally]:
+        """Reactions that stand on messages sent in `window`, most given first."""
+        ...
+
+    async def left_out(self, channels: Sequence[Channel], window: Window, /) -> LeftOut:
+        """What is in no mood of `window`, and why."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """`written` (any spelling) means `meant`; `meant` None hides it from every list."""
+
+    written: str
+    meant: str | None
+
+
+class Names(Protocol):
+    """The team's own table of what things are called; it applies to the past too."""
+
+    async def aliases(self) -> Sequence[Alias]:
+        """Every alias, by canonical form."""
+        ...
+
+    async def alias(self, written: str, meant: str | None, /) -> None:
+        """Let `written` mean `meant` (None: hide it). Raises ConfigurationError if that would be a circle."""
+        ...
+
+    async def unalias(self, written: str, /) -> bool:
+        """Forget an alias; False if there was none."""
+        ...
