@@ -1,0 +1,1 @@
+"""The terminal: the same bot over the same core, with no token."""
