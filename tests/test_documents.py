@@ -1,0 +1,48 @@
+"""What is written down and what is so."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from bot.cli import cli
+from bot.settings import example
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_example_of_env_names_every_setting_as_it_is():
+    expected = example().rstrip() + "\n"
+
+    assert (ROOT / ".env.example").read_text(encoding="utf-8") == expected
+
+
+def test_the_readme_names_every_verb():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    verbs = {command.name or command.callback.__name__ for command in cli.registered_commands}
+
+    assert {verb for verb in verbs if f"roomtone {verb}" not in readme} == set()
+
+
+def test_the_readme_names_no_verb_that_is_not_there():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    verbs = {command.name or command.callback.__name__ for command in cli.registered_commands}
+    groups = {group.name for group in cli.registered_groups}
+
+    assert set(re.findall(r"`roomtone ([a-z]+)", readme)) - verbs - groups == set()
+
+
+def test_the_changelog_has_this_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+
+    assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md")), ids=lambda p: p.name)
+def test_every_link_to_a_file_leads_somewhere(page):
+    targets = re.findall(r"\]\((?!https?:|mailto:|#)([^)#]+)", page.read_text(encoding="utf-8"))
+
+    assert [target for target in targets if not (page.parent / target).exists()] == []
