@@ -1,0 +1,1 @@
+"""How the bundled model is made; never imported by the running bot."""

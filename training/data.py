@@ -1,0 +1,261 @@
+"""Examples from the data folder, the same way the running bot reads a message, and batches of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bot.analysis.tokens import Shape, Tokens, Vocabulary
+from bot.text import MENTION
+from training.network import KINDS, TAGS, Packed
+
+LABELS = ("negative", "neutral", "positive")
+IGNORED = -100
+
+# What each source annotates. About any other kind its sentences say nothing.
+ANNOTATED = {
+    "wnut17": ("person", "organization", "location", "product", "work"),
+    "btc": ("person", "organization", "location"),
+    "tweebank": KINDS,
+    "stackoverflow": ("person", "organization", "product"),
+    "uner-ewt": ("person", "organization", "location"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One text, word by word, with what is known about it."""
+
+    words: tuple[tuple[int, ...], ...] = field(repr=False)  # word pieces
+    shapes: tuple[int, ...] = field(repr=False)
+    source: str
+    label: int = IGNORED
+    soft: tuple[float, float, float] | None = None  # a teacher's or a former model's opinion, in place of a label
+    tags: tuple[int, ...] | None = field(default=None, repr=False)
+    weight: float = 1.0
+
+    @property
+    def length(self) -> int:
+        """Tokens, with the marks of beginning and end."""
+        return sum(map(len, self.words)) + 2
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence as its annotators cut it."""
+
+    tokens: tuple[str, ...]
+    tags: tuple[str, ...]
+    source: str
+
+    @property
+    def text(self) -> str:
+        """The tokens with spaces between."""
+        return " ".join(self.tokens)
+
+
+def read_lines(path: Path) -> list[dict[str, object]]:
+    """The objects of a JSONL file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def sentences(path: Path) -> list[Sentence]:
+    """The sentences of an entity file."""
+    source = path.name.split(".")[0]
+    return [Sentence(tuple(row["tokens"]), tuple(row["tags"]), source) for row in read_lines(path)]  # type: ignore[arg-type]
+
+
+def fingerprint(text: str) -> bytes:
+    """Equal for texts that differ only in case, spaces, marks, links and who is mentioned."""
+    bare = re.sub(r"https?://\S+|@\w+|URL\d+", " ", text.lower())
+    return hashlib.sha256(re.sub(r"[\W_]+", "", bare).encode("utf-8", "replace")).digest()
+
+
+def without_duplicates(texts: Sequence[str], held_out: set[bytes]) -> list[bool]:
+    """For each text whether it may be trained on."""
+    # Short sentences ("thanks!") recur by chance and tell nothing; they too are dropped, to keep the promise simple.
+    return [fingerprint(text) not in held_out for text in texts]
+
+
+def sentence_example(sentence: Sentence, tokens: Tokens, *, limit: int) -> Example:
+    """A sentence whose tags moved from its annotators' tokens to our words."""
+    starts = np.cumsum([0] + [len(token) + 1 for token in sentence.tokens])
+    tags: list[int] = []
+    last = -1
+    pieces, shapes, kept = _by_word(tokens, limit)
+    for index in kept:
+        word = tokens.words[index]
+        at = int(np.searchsorted(starts, tokens.plain.span(word.start, word.end)[0], side="right")) - 1
+        tag = sentence.tags[at]
+        if at == last and tag != "O":
+            tag = "I" + tag[1:]
+        last = at
+        tags.append(TAGS.index(tag))
+    return Example(pieces, shapes, sentence.source, tags=tuple(tags))
+
+
+def text_example(tokens: Tokens, source: str, label: int = IGNORED, *, limit: int, **more: object) -> Example:
+    """A text with its sentiment."""
+    pieces, shapes, _ = _by_word(tokens, limit)
+    return Example(pieces, shapes, source, label, **more)  # type: ignore[arg-type]
+
+
+def _by_word(tokens: Tokens, limit: int) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...], list[int]]:
+    grouped: dict[int, list[int]] = defaultdict(list)
+    shapes: dict[int, int] = {}
+    for piece, shape, owner in zip(tokens.ids[:limit], tokens.shapes[:limit], tokens.owners[:limit], strict=True):
+        grouped[int(owner)].append(int(piece))
+        shapes[int(owner)] = int(shape)
+    return tuple(tuple(each) for each in grouped.values()), tuple(shapes.values()), list(grouped)
+
+
+# --- variation -------------------------------------------------------------------------------------------------------
+
+
+class Variation:
+    """Changes that leave the meaning alone, drawn anew every time an example is seen."""
+
+    def __init__(self, vocabulary_size: int, entities: Sequence[Example], mention: int, settings: dict[str, float]) -> None:
+        self._mention = mention
+        self._settings = settings
+        self._names: dict[str, list[tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]]] = defaultdict(list)
+        for example in entities:
+            for kind, start, end in spans_of(example.tags or ()):
+                if Shape.UNTOLD not in example.shapes[start:end]:
+                    self._names[kind].append((example.words[start:end], example.shapes[start:end]))
+
+    def __call__(self, example: Example, draw: random.Random) -> Example:
+        """One variant of `example`."""
+        if example.tags is not None and draw.random() < self._settings["swap_names"]:
+            example = self._swap(example, draw)
+        if example.tags is not None and draw.random() < self._settings["insert_mention"]:
+            at = draw.choice([0, 0, len(example.words), draw.randint(0, len(example.words))])
+            if at == len(example.words) or not TAGS[example.tags[at]].startswith("I"):
+                example = replace(
+                    example,
+                    words=(*example.words[:at], (self._mention,), *example.words[at:]),
+                    shapes=(*example.shapes[:at], Shape.NONE, *example.shapes[at:]),
+                    tags=(*example.tags[:at], 0, *example.tags[at:]),
+                )
+        chance = draw.random()
+        forget = self._settings["forget_case_entities" if example.tags is not None else "forget_case_sentiment"]
+        if chance < forget:
+            return replace(example, shapes=tuple(Shape.UNTOLD if shape else 0 for shape in example.shapes))
+        if chance < forget + self._settings["lower_case"]:  # as people type: a capital here and there, but not on names
+            return replace(
+                example,
+                shapes=tuple(
+                    shape if index == 0 else Shape.LOWER if shape in {Shape.TITLE, Shape.MIXED, Shape.UPPER} else shape
+                    for index, shape in enumerate(example.shapes)
+                ),
+            )
+        if chance < forget + self._settings["lower_case"] + self._settings["title_case"]:
+            return replace(example, shapes=tuple(Shape.TITLE if shape == Shape.LOWER else shape for shape in example.shapes))
+        return example
+
+    def _swap(self, example: Example, draw: random.Random) -> Example:
+        assert example.tags is not None
+        words, shapes, tags = list(example.words), list(example.shapes), list(example.tags)
+        for kind, start, end in reversed(spans_of(example.tags)):
+            if draw.random() < 0.5:
+                new_words, new_shapes = draw.choice(self._names[kind])
+                words[start:end] = new_words
+                untold = Shape.UNTOLD in example.shapes
+                shapes[start:end] = [Shape.UNTOLD if untold and shape else shape for shape in new_shapes]
+                tags[start:end] = [TAGS.index(f"B-{kind}")] + [TAGS.index(f"I-{kind}")] * (len(new_words) - 1)
+        return replace(example, words=tuple(words), shapes=tuple(shapes), tags=tuple(tags))
+
+
+def spans_of(tags: Iterable[int]) -> list[tuple[str, int, int]]:
+    """(kind, start, end) of every entity in a row of tags; an I without its B begins one."""
+    found: list[tuple[str, int, int]] = []
+    for index, tag in enumerate(tags):
+        if tag <= 0:
+            continue
+        prefix, kind = TAGS[tag].split("-")
+        if prefix == "I" and found and found[-1][0] == kind and found[-1][2] == index:
+            found[-1] = (kind, found[-1][1], index + 1)
+        else:
+            found.append((kind, index, index + 1))
+    return found
+
+
+# --- batches ---------------------------------------------------------------------------------------------------------
+
+
+def packed(examples: Sequence[Example], begin: int, end: int) -> Packed:
+    """The examples as one batch."""
+    ids, shapes, positions, heads, lengths = [], [], [], [], []
+    for example in examples:
+        row = [begin]
+        row_shapes = [0]
+        for word, shape in zip(example.words, example.shapes, strict=True):
+            heads.append(sum(lengths) + len(row))
+            row.extend(word)
+            row_shapes.extend([shape] * len(word))
+        row.append(end)
+        row_shapes.append(0)
+        ids.extend(row)
+        shapes.extend(row_shapes)
+        positions.extend(range(len(row)))
+        lengths.append(len(row))
+    place, slots = layout(np.array(lengths))
+    return Packed(*(torch.from_numpy(np.asarray(each, dtype=np.int64)) for each in (ids, shapes, positions, place, slots, heads)))
+
+
+def layout(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For texts of these lengths in one row: their tokens side by side, and each token's place there."""
+    total, longest = int(lengths.sum()), int(lengths.max())
+    starts = np.cumsum(lengths) - lengths
+    columns = np.arange(longest)
+    place = np.where(columns < lengths[:, None], starts[:, None] + columns, total)
+    slots = np.repeat(np.arange(len(lengths)) * longest - starts, lengths) + np.arange(total)
+    return place, slots
+
+
+def batches(examples: Sequence[Example], tokens: int, draw: random.Random) -> list[list[Example]]:
+    """All examples in batches of about `tokens` tokens; neighbours in length together, batches in random order."""
+    order = sorted(examples, key=lambda example: example.length + draw.uniform(-3, 3))
+    result: list[list[Example]] = [[]]
+    held = 0
+    for example in order:
+        if held + example.length > tokens and result[-1]:
+            result.append([])
+            held = 0
+        result[-1].append(example)
+        held += example.length
+    draw.shuffle(result)
+    return result
+
+
+def counts(examples: Iterable[Example]) -> dict[str, int]:
+    """How many examples of each source."""
+    return dict(Counter(example.source for example in examples))
+
+
+def in_order(examples: Sequence[Example], tokens: int) -> Iterator[list[int]]:
+    """Indices of all examples, shortest first, in batches of about `tokens` tokens."""
+    batch: list[int] = []
+    held = 0
+    for index in sorted(range(len(examples)), key=lambda each: examples[each].length):
+        if batch and held + examples[index].length > tokens:
+            yield batch
+            batch, held = [], 0
+        batch.append(index)
+        held += examples[index].length
+    if batch:
+        yield batch
+
+
+def mention_id(vocabulary: Vocabulary) -> int:
+    """The token of a mention."""
+    return int(vocabulary.read([MENTION])[0].ids[0])

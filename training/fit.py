@@ -1,0 +1,320 @@
+"""From the data folder to a trained network: one run, seeded and resumable."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+import time
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor
+from torch.nn import functional
+
+from bot.analysis.tokens import Vocabulary
+from training import data
+from training.data import ANNOTATED, IGNORED, LABELS, Example, Sentence
+from training.network import KINDS, TAGS, Network, Packed, pretrained
+from training.scores import Span, macro_recall, span_f1
+from training.vocabulary import tokenizer
+
+WRITTEN = Path(__file__).parent / "written.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """What is trained on, and what is validated on."""
+
+    train: tuple[Example, ...]
+    validation_texts: dict[str, tuple[Example, ...]]
+    validation_sentences: dict[str, tuple[tuple[Sentence, Example], ...]]
+    removed: dict[str, int]  # lines of each source that also stand in a validation file
+
+
+def read_corpus(folder: Path, vocabulary: Vocabulary, longest: int, *, sources: Sequence[str]) -> Corpus:
+    """Everything in the data folder that the settings name, and the project's own lines."""
+    held_out: set[bytes] = set()
+    validation_texts, validation_sentences = {}, {}
+    for name in ("tweeteval", "senti4sd"):
+        rows = data.read_lines(folder / "sentiment" / f"{name}.validation.jsonl")
+        held_out |= {data.fingerprint(str(row["text"])) for row in rows}
+        validation_texts[name] = _texts(rows, name, vocabulary, longest)
+    for name in ("wnut17", "btc", "tweebank", "stackoverflow"):
+        held = data.sentences(folder / "ner" / f"{name}.validation.jsonl")
+        held_out |= {data.fingerprint(each.text) for each in held}
+        validation_sentences[name] = tuple(zip(held, _sentences(held, vocabulary, 500), strict=True))
+
+    train: list[Example] = []
+    removed: dict[str, int] = {}
+    for name in sources:
+        if name in ANNOTATED:
+            found = data.sentences(folder / "ner" / f"{name}.train.jsonl")
+            keep = data.without_duplicates([each.text for each in found], held_out)
+            examples = _sentences([each for each, kept in zip(found, keep, strict=True) if kept], vocabulary, longest)
+        else:
+            path = WRITTEN if name == "written" else folder / "sentiment" / f"{name}.train.jsonl"
+            if not path.exists():
+                continue
+            rows = data.read_lines(path)
+            keep = data.without_duplicates([str(row["text"]) for row in rows], held_out)
+            examples = _texts([row for row, kept in zip(rows, keep, strict=True) if kept], name, vocabulary, longest)
+        removed[name] = keep.count(False)
+        train.extend(example for example in examples if example.words)
+    return Corpus(tuple(train), validation_texts, validation_sentences, removed)
+
+
+def _texts(rows: Sequence[dict[str, object]], source: str, vocabulary: Vocabulary, longest: int) -> tuple[Example, ...]:
+    tokens = vocabulary.read([str(row["text"]) for row in rows])
+    return tuple(
+        data.text_example(each, source, LABELS.index(str(row["label"])), limit=longest)
+        for each, row in zip(tokens, rows, strict=True)
+    )
+
+
+def _sentences(found: Sequence[Sentence], vocabulary: Vocabulary, longest: int) -> tuple[Example, ...]:
+    tokens = vocabulary.read([each.text for each in found])
+    return tuple(data.sentence_example(one, each, limit=longest) for one, each in zip(found, tokens, strict=True))
+
+
+class Fit:
+    """One training run."""
+
+    def __init__(self, folder: Path, settings: dict[str, Any], work: Path, warm_start: Path | None = None) -> None:
+        self.settings = settings
+        self.work = work
+        work.mkdir(parents=True, exist_ok=True)
+        torch.set_num_threads(settings["run"]["threads"])
+        torch.manual_seed(settings["run"]["seed"])
+        self._tokenizer, origins = tokenizer()
+        self.vocabulary = Vocabulary(self._tokenizer)
+        self.begin, self.end = self._tokenizer.token_to_id("[CLS]"), self._tokenizer.token_to_id("[SEP]")
+        repeats = settings["data"]["repeats"]
+        self.corpus = read_corpus(folder, self.vocabulary, settings["data"]["longest"], sources=list(repeats))
+        self.network = pretrained(origins, dropout=settings["optimiser"]["dropout"])
+        if warm_start is not None:
+            self.network.load_state_dict(torch.load(warm_start, weights_only=True))
+        self.average = copy.deepcopy(self.network)
+        self._priors = self._class_priors()
+        self._allowed = _allowed()
+        self._variation = data.Variation(
+            self._tokenizer.get_vocab_size(),
+            [example for example in self.corpus.train if example.tags is not None],
+            data.mention_id(self.vocabulary),
+            settings["variation"],
+        )
+
+    def plan(self) -> list[list[Example]]:
+        """Every batch of the run, in order, before variation; the same for the same seed."""
+        settings, repeats = self.settings["optimiser"], self.settings["data"]["repeats"]
+        draw = random.Random(self.settings["run"]["seed"])
+        planned: list[list[Example]] = []
+        epochs = settings["epochs"]
+        while epochs > 0:
+            epoch = [example for example in self.corpus.train for _ in range(int(repeats[example.source]))]
+            for example in self.corpus.train:
+                if draw.random() < repeats[example.source] % 1:
+                    epoch.append(example)
+            batches = data.batches(epoch, settings["batch_tokens"], draw)
+            planned.extend(batches[: int(len(batches) * min(epochs, 1))])
+            epochs -= 1
+        return planned
+
+    def run(self) -> None:
+        """Train to the end, going on from a checkpoint if the work folder has one."""
+        settings = self.settings["optimiser"]
+        print(f"training examples: {data.counts(self.corpus.train)}")
+        print(f"removed because they also stand in a validation file: {self.corpus.removed}")
+        planned = self.plan()
+        optimiser = torch.optim.AdamW(self._groups(), betas=(0.9, 0.98), weight_decay=settings["weight_decay"], fused=True)
+        warm = max(1, int(len(planned) * settings["warmup"]))
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda step: min((step + 1) / warm, max(0.0, (len(planned) - step) / (len(planned) - warm)))
+        )
+        checkpoint = self.work / "checkpoint.pt"
+        first = 0
+        if checkpoint.exists():
+            state = torch.load(checkpoint, weights_only=True)
+            self.network.load_state_dict(state["network"])
+            self.average.load_state_dict(state["average"])
+            optimiser.load_state_dict(state["optimiser"])
+            schedule.load_state_dict(state["schedule"])
+            first = state["step"]
+        self.network.train()
+        saved = logged = time.monotonic()
+        seen, recent = 0, []
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        with Progress(*columns) as progress:
+            task = progress.add_task("training", total=len(planned), completed=first)
+            for step in range(first, len(planned)):
+                loss = self._loss(planned[step], random.Random(f"{self.settings['run']['seed']} {step}"))
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+                optimiser.step()
+                schedule.step()
+                optimiser.zero_grad(set_to_none=True)
+                if step % 10 == 9:
+                    decay = min(settings["average"] ** 10, (step + 1) / (step + 100))
+                    _blend(self.average, self.network, decay)
+                seen += len(planned[step])
+                recent.append(loss.item())
+                progress.update(task, advance=1, description=f"loss {np.mean(recent[-100:]):.3f}")
+                now = time.monotonic()
+                if now - saved > 60 * self.settings["run"]["checkpoint_minutes"]:
+                    state = {
+                        "network": self.network.state_dict(), "average": self.average.state_dict(), "step": step + 1,
+                        "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(),
+                    }  # fmt: skip
+                    torch.save(state, checkpoint.with_suffix(".new"))
+                    checkpoint.with_suffix(".new").replace(checkpoint)
+                    saved = time.monotonic()
+                if not progress.console.is_terminal and now - logged > 60:
+                    rate = seen / (now - logged)
+                    print(f"step {step + 1}/{len(planned)}, loss {np.mean(recent[-100:]):.3f}, {rate:.0f} examples/s", flush=True)
+                    logged, seen = now, 0
+        torch.save(self.average.state_dict(), self.work / "network.pt")
+        torch.save(self.network.state_dict(), self.work / "network.last.pt")
+        checkpoint.unlink(missing_ok=True)
+
+    def _groups(self) -> list[dict[str, Any]]:
+        settings = self.settings["optimiser"]
+        rates: dict[float, list[torch.nn.Parameter]] = {}
+        for name, parameter in self.network.named_parameters():
+            if name.startswith(("sentiment", "entities", "shape")):
+                rate = settings["head_rate"]
+            elif name.startswith("layers."):
+                rate = settings["rate"] * settings["layer_decay"] ** (5 - int(name.split(".")[1]))
+            else:
+                rate = settings["rate"] * settings["layer_decay"] ** 6
+            rates.setdefault(rate, []).append(parameter)
+        return [{"params": parameters, "lr": rate} for rate, parameters in rates.items()]
+
+    def _loss(self, batch: Sequence[Example], draw: random.Random) -> Tensor:
+        settings = self.settings["optimiser"]
+        varied = [self._variation(example, draw) for example in batch]
+        with torch.autocast("cpu", torch.bfloat16):
+            sentiment, entities = self.network(data.packed(varied, self.begin, self.end))
+        smoothing = settings["label_smoothing"]
+        loss = torch.zeros(())
+
+        rows = [index for index, example in enumerate(varied) if example.label != IGNORED or example.soft is not None]
+        if rows:
+            adjusted = sentiment[rows].float() + settings["prior_strength"] * torch.stack(
+                [self._priors[varied[index].source] for index in rows]
+            )
+            target = torch.tensor(
+                [varied[i].soft or [float(varied[i].label == label) for label in range(3)] for i in rows]
+            ) * (1 - smoothing) + smoothing / 3
+            weight = torch.tensor([varied[index].weight for index in rows])
+            each = -(target * functional.log_softmax(adjusted, -1)).sum(-1)
+            loss = loss + (each * weight).sum() / len(varied)
+
+        owners = np.repeat(np.arange(len(varied)), [len(example.words) for example in varied])
+        tagged = np.array([example.tags is not None for example in varied])[owners]
+        if tagged.any():
+            log = functional.log_softmax(entities[torch.from_numpy(tagged)].float(), -1)
+            allowed = torch.stack(
+                [self._allowed[example.source][tag] for example in varied if example.tags is not None for tag in example.tags]
+            )
+            right = -torch.logsumexp(log.masked_fill(~allowed, -1e4), -1)
+            each = (1 - smoothing) * right + smoothing * -log.mean(-1)
+            share = sum(example.tags is not None for example in varied) / len(varied)
+            loss = loss + settings["entity_weight"] * share * each.mean()
+        return loss
+
+    def _class_priors(self) -> dict[str, Tensor]:
+        priors = {}
+        for source in {example.source for example in self.corpus.train if example.label != IGNORED}:
+            labels = [example.label for example in self.corpus.train if example.source == source]
+            share = torch.bincount(torch.tensor(labels), minlength=3).float() + 1
+            priors[source] = (share / share.sum()).log()
+        return priors
+
+    # --- validation --------------------------------------------------------------------------------------------------
+
+    @torch.inference_mode()
+    def outputs(self, network: Network, examples: Sequence[Example]) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Logits of sentiment, and for each example those of its words' tags."""
+        network.eval()
+        sentiment = np.zeros((len(examples), 3))
+        entities: list[np.ndarray] = [np.zeros((0, len(TAGS)))] * len(examples)
+        for indices in data.in_order(examples, 4000):
+            batch: Packed = data.packed([examples[index] for index in indices], self.begin, self.end)
+            one, other = network(batch)
+            sentiment[indices] = one.numpy()
+            parts = np.split(other.numpy(), np.cumsum([len(examples[index].words) for index in indices])[:-1])
+            for index, part in zip(indices, parts, strict=True):
+                entities[index] = part
+        return sentiment, entities
+
+    def validate(self, network: Network) -> dict[str, Any]:
+        """Scores on every validation file."""
+        scores: dict[str, Any] = {}
+        for name, examples in self.corpus.validation_texts.items():
+            logits, _ = self.outputs(network, examples)
+            gold = [example.label for example in examples]
+            scores[name] = round(macro_recall(gold, logits.argmax(1).tolist()), 2)
+            scores[f"{name} recalls"] = [
+                round(float((logits.argmax(1)[np.array(gold) == label] == label).mean()) * 100, 1) for label in range(3)
+            ]
+        for name, pairs in self.corpus.validation_sentences.items():
+            kinds = ANNOTATED[name]
+            for suffix in ("", " lower-cased"):
+                examples = [example for _, example in pairs]
+                if suffix:
+                    examples = [
+                        Example(e.words, tuple(5 if shape else 0 for shape in e.shapes), e.source, tags=e.tags) for e in examples
+                    ]
+                _, logits = self.outputs(network, examples)
+                gold_spans: list[list[Span]] = [data.spans_of(example.tags or ()) for example in examples]
+                found = [data.spans_of(each.argmax(1).tolist()) for each in logits]
+                scores[name + suffix] = {k: round(v, 1) for k, v in span_f1(gold_spans, found, kinds).items()}
+        return scores
+
+
+def _allowed() -> dict[str, list[Tensor]]:
+    """For each source and tag the tags that the network may give: for an O also kinds that the source doesn't annotate."""
+    allowed = {}
+    for source, annotated in ANNOTATED.items():
+        masks = []
+        for index in range(len(TAGS)):
+            mask = torch.zeros(len(TAGS), dtype=torch.bool)
+            mask[index] = True
+            if index == 0:
+                for kind in set(KINDS) - set(annotated):
+                    mask[TAGS.index(f"B-{kind}")] = mask[TAGS.index(f"I-{kind}")] = True
+            masks.append(mask)
+        allowed[source] = masks
+    return allowed
+
+
+@torch.no_grad()
+def _blend(average: Network, network: Network, decay: float) -> None:
+    for mean, current in zip(average.parameters(), network.parameters(), strict=True):
+        mean.lerp_(current, 1 - decay)
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings file."""
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def main(folder: Path, settings: Path, work: Path, warm_start: Path | None = None) -> Fit:
+    """Train and validate; the scores also go to `scores.json` in the work folder."""
+    fit = Fit(folder, read_settings(settings), work, warm_start)
+    if not (work / "network.pt").exists():
+        start = time.monotonic()
+        fit.run()
+        (work / "seconds.txt").write_text(f"{time.monotonic() - start:.0f}\n")
+    fit.average.load_state_dict(torch.load(work / "network.pt", weights_only=True))
+    scores = fit.validate(fit.average)
+    (work / "scores.json").write_text(json.dumps(scores, indent=1) + "\n")
+    for name, score in scores.items():
+        print(f"{name:28} {score}")
+    return fit
