@@ -1,0 +1,420 @@
+"""Windows, moods and entities: asks Readings, applies estimates and privacy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+from math import ceil
+from zoneinfo import ZoneInfo
+
+from bot import estimates
+from bot.analysis import Kind
+from bot.estimates import Burst, Change, Mood, Share, TooFew, Voice
+from bot.message import Channel, Window
+from bot.privacy import MINIMUM_AUTHORS, MINIMUM_MESSAGES
+from bot.steps import Step, aligned, cut, shifted, step_for, whole_step
+from bot.store import AuthorTally, ChannelSummary, EntityTally, LeftOut, ReactionTally, Readings, ThreadTally
+
+EARLIER = 8
+"""Windows that make the usual of one that is a week long or shorter."""
+
+EARLIER_LONG = 4
+"""Windows that make the usual of a longer one."""
+
+LONGEST_WITH_USUAL = timedelta(days=35, hours=1)
+"""A longer window is looked at by itself: its usual would reach back years."""
+
+LEAST_EARLIER = 4
+"""Fewer usable windows than this before it, and a window has no usual."""
+
+ENTITIES = 10
+"""Entities in a list."""
+
+CANDIDATES = 40
+"""Entities looked at for a list; those named by too few people are left out of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of time and its mood. `complete` is False while it isn't over; `model` read it."""
+
+    window: Window
+    mood: Mood | TooFew
+    complete: bool
+    model: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How much was negative, neutral and positive; each author weighs the same."""
+
+    negative: Share
+    neutral: Share
+    positive: Share
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """How a window differs from those before it: the mood, and the parts that are negative and positive.
+
+    The latter two are in percentage points. `pieces` are the windows before it that could be used, oldest first.
+    """
+
+    mood: Change
+    negative: Change
+    positive: Change
+    pieces: tuple[Piece, ...]
+
+    @property
+    def may_be_claimed(self) -> bool:
+        """May this change be told, being the only one that is looked at?"""
+        return all(estimates.discoveries([self.mood.p_value])) and self.mood.is_clear
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is known of some messages in a window.
+
+    `window` ends now if it isn't over yet (`complete` is then False). `model` read most of its messages, and `others`
+    counts messages that other models read: they are in no number here. `earlier` are the windows before it that a
+    usual is made of, all of them; `usual` is None where too few of them can be used.
+    """
+
+    window: Window
+    complete: bool
+    mood: Mood | TooFew
+    shares: Shares | None
+    usual: Usual | None
+    step: Step
+    pieces: tuple[Piece, ...]
+    earlier: tuple[Piece, ...]
+    model: str | None
+    others: Mapping[str, int]
+    left_out: LeftOut | None
+    _tape: _Tape = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two readings and what changes from `second` to `first`; None where that can't be said, for `why`."""
+
+    first: Reading
+    second: Reading
+    change: Change | None
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntityReading:
+    """An entity that enough people named, and the mood of the messages that name it."""
+
+    tally: EntityTally
+    mood: Mood | TooFew
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """How many points of a window's change come from messages that name an entity."""
+
+    tally: EntityTally
+    contribution: Change
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What came, what went and what was suddenly everywhere, each named by enough people."""
+
+    new: tuple[EntityTally, ...]
+    gone: tuple[EntityTally, ...]
+    bursts: tuple[tuple[EntityTally, Burst], ...]
+
+
+class Trends:
+    """Every number that Roomtone tells, made in one place, so that all answers agree."""
+
+    def __init__(self, readings: Readings) -> None:
+        self._readings = readings
+
+    async def channels(self) -> Sequence[ChannelSummary]:
+        """Every channel ever seen."""
+        return await self._readings.channels()
+
+    async def mood(
+        self, channels: Sequence[Channel], window: Window, zone: ZoneInfo, now: datetime, *, step: Step | None = None
+    ) -> Reading:
+        """The mood of a window, its steps, and how it differs from the usual. Raises StorageError."""
+        plan = _Plan.of(window, zone, now, step)
+        tallies = await self._readings.tallies(channels, plan.edges)
+        left_out = await self._readings.left_out(channels, plan.window)
+        return _reading(plan, tallies, left_out)
+
+    async def entity(
+        self, channels: Sequence[Channel], key: str, window: Window, zone: ZoneInfo, now: datetime
+    ) -> Reading:
+        """As `mood`, for the messages that name an entity. Raises StorageError."""
+        plan = _Plan.of(window, zone, now, None)
+        return _reading(plan, await self._readings.entity(channels, key, plan.edges), None)
+
+    async def compare(
+        self,
+        first: tuple[Sequence[Channel], Window],
+        second: tuple[Sequence[Channel], Window],
+        zone: ZoneInfo,
+        now: datetime,
+    ) -> Comparison:
+        """Two windows, or two places, held against each other. Raises StorageError."""
+        readings = [await self.mood(*side, zone, now) for side in (first, second)]
+        a, b = readings
+        if isinstance(a.mood, TooFew) or isinstance(b.mood, TooFew):
+            return Comparison(a, b, None, "too few")
+        if a.model != b.model:
+            return Comparison(a, b, None, "models")
+        change = estimates.change(a._tape.voices(a.window, a.model), [b._tape.voices(b.window, b.model)])
+        return Comparison(a, b, change)
+
+    async def entities(
+        self, channels: Sequence[Channel], window: Window, zone: ZoneInfo, now: datetime, *,
+        kind: Kind | None = None, limit: int = ENTITIES,
+    ) -> tuple[EntityReading, ...]:  # fmt: skip
+        """The entities that most people named, and how they were spoken of; those of too few people are left out."""
+        seen = _Plan.of(window, zone, now, None).window
+        tallies = await self._readings.entities(channels, seen, limit=CANDIDATES, kind=kind)
+        shown = [tally for tally in tallies if tally.people >= MINIMUM_AUTHORS][:limit]
+        return tuple([EntityReading(tally, await self._spoken_of(channels, tally.key, seen)) for tally in shown])
+
+    async def _spoken_of(self, channels: Sequence[Channel], key: str, seen: Window) -> Mood | TooFew:
+        tape = _Tape((seen,), await self._readings.entity(channels, key, (seen.start, seen.end)))
+        return estimates.mood(tape.voices(seen, tape.model(seen)), least_people=MINIMUM_AUTHORS)
+
+    async def drivers(
+        self, channels: Sequence[Channel], reading: Reading, *, limit: int = ENTITIES
+    ) -> tuple[Driver, ...]:
+        """The entities whose messages carried the change from the usual, most first; none where there is no usual.
+
+        Only contributions in the direction of the change that stand out from chance, false discoveries controlled.
+        """
+        if reading.usual is None:
+            return ()
+        tape, model = reading._tape, reading.model
+        windows = [reading.window, *(piece.window for piece in reading.usual.pieces)]
+        every = [tape.voices(window, model) for window in windows]
+        tallies = await self._readings.entities(channels, reading.window, limit=CANDIDATES)
+        found: list[Driver] = []
+        for tally in [tally for tally in tallies if tally.people >= MINIMUM_AUTHORS][:limit]:
+            named = _Tape(tape.pieces, await self._readings.entity(channels, tally.key, tape.edges))
+            pairs = [(voices, named.voices(window, model)) for voices, window in zip(every, windows, strict=True)]
+            found.append(Driver(tally, estimates.contribution(pairs[0], pairs[1:])))
+        real = estimates.discoveries([driver.contribution.p_value for driver in found])
+        direction = reading.usual.mood.estimate
+        kept = [
+            d for d, is_real in zip(found, real, strict=True) if is_real and d.contribution.estimate * direction > 0
+        ]
+        return tuple(sorted(kept, key=lambda driver: -abs(driver.contribution.estimate)))
+
+    async def news(self, channels: Sequence[Channel], reading: Reading, *, limit: int = ENTITIES) -> News:
+        """Entities that are new, gone or suddenly named by many, against the windows before."""
+        if not reading.earlier:
+            return News((), (), ())
+        before = Window(min(piece.window.start for piece in reading.earlier), reading.window.start)
+        now = await self._readings.entities(channels, reading.window, limit=CANDIDATES)
+        then = await self._readings.entities(channels, before, limit=CANDIDATES)
+        shown = [tally for tally in now if tally.people >= MINIMUM_AUTHORS]
+        family = len({tally.key for tally in (*now, *then)})
+        tape = reading._tape
+        new: list[EntityTally] = []
+        bursts: list[tuple[EntityTally, Burst]] = []
+        windows = [piece.window for piece in reading.earlier]
+        edges = tuple(sorted({edge for each in (*windows, reading.window) for edge in (each.start, each.end)}))
+        stretches = tuple(Window(start, end) for start, end in pairwise(edges))
+        active = [len(tape.people(window)) for window in windows]
+        for tally in shown:
+            named = _Tape(stretches, await self._readings.entity(channels, tally.key, edges))
+            counts = [len(named.people(window)) for window in windows]
+            if not any(counts) and sum(1 for each in active if each >= MINIMUM_AUTHORS) >= LEAST_EARLIER:
+                new.append(tally)
+            elif len(counts) >= LEAST_EARLIER:
+                here = len(tape.people(reading.window))
+                seen = estimates.burst(tally.people, counts, active=here, usual_active=active)
+                if seen.p_value * family <= estimates.FALSE_BURSTS:
+                    bursts.append((tally, seen))
+        keys = {tally.key for tally in now}
+        # Missed only if many named it and this list is whole: an entity below a cut list may still be named.
+        gone = (
+            [t for t in then if t.people >= 2 * MINIMUM_AUTHORS and t.key not in keys] if len(now) < CANDIDATES else []
+        )
+        return News(tuple(new[:limit]), tuple(gone[:limit]), tuple(bursts[:limit]))
+
+    async def threads(self, channels: Sequence[Channel], window: Window, *, limit: int = 3) -> tuple[ThreadTally, ...]:
+        """The longest threads that enough people wrote in."""
+        found = await self._readings.threads(channels, aligned(window), limit=CANDIDATES)
+        return tuple([thread for thread in found if thread.people >= MINIMUM_AUTHORS][:limit])
+
+    async def reactions(
+        self, channels: Sequence[Channel], window: Window, *, limit: int = 5
+    ) -> tuple[ReactionTally, ...]:
+        """The reactions given most, each by enough people."""
+        found = await self._readings.reactions(channels, aligned(window))
+        return tuple([reaction for reaction in found if reaction.people >= MINIMUM_AUTHORS][:limit])
+
+    async def names(self, channels: Sequence[Channel]) -> Mapping[str, str]:
+        """Every entity's key and name; for matching what somebody asks about, not for showing."""
+        return await self._readings.entity_names(channels)
+
+    async def may_be_named(self, channels: Sequence[Channel], key: str) -> bool:
+        """Have enough people named this entity, ever, for its name to be suggested to somebody?"""
+        summaries = await self._readings.channels()
+        times = [(s.first, s.last) for s in summaries if s.channel in channels and s.first and s.last]
+        if not times:
+            return False
+        whole = aligned(Window(min(a for a, _ in times), max(b for _, b in times) + timedelta(minutes=1)))
+        (tallies,) = await self._readings.entity(channels, key, (whole.start, whole.end))
+        return len({tally.author for tally in tallies}) >= MINIMUM_AUTHORS
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Which stretches of time are needed to read a window."""
+
+    window: Window
+    complete: bool
+    step: Step
+    zone: ZoneInfo
+    now: datetime
+    pieces: tuple[Window, ...]
+    earlier: tuple[Window, ...]
+    earlier_pieces: tuple[Window, ...]
+
+    @classmethod
+    def of(cls, window: Window, zone: ZoneInfo, now: datetime, step: Step | None) -> _Plan:
+        asked = aligned(window)
+        step = step or step_for(asked)
+        complete = asked.end <= now
+        seen = asked if complete or asked.start >= now else aligned(Window(asked.start, now))
+        earlier = _earlier(asked, seen, zone)
+        return cls(
+            window=seen,
+            complete=complete,
+            step=step,
+            zone=zone,
+            now=now,
+            pieces=cut(seen, step, zone),
+            earlier=earlier,
+            earlier_pieces=tuple(piece for window in earlier for piece in cut(window, step, zone)),
+        )
+
+    @property
+    def edges(self) -> tuple[datetime, ...]:
+        pieces = (*self.pieces, *self.earlier_pieces)
+        return tuple(sorted({edge for piece in pieces for edge in (piece.start, piece.end)}))
+
+
+def _earlier(asked: Window, seen: Window, zone: ZoneInfo) -> tuple[Window, ...]:
+    """The same weekdays and clock times in the weeks before, oldest first; of an unfinished window, as much of it."""
+    length = asked.end - asked.start
+    if length > LONGEST_WITH_USUAL:
+        return ()
+    weeks = max(1, ceil((length - timedelta(hours=1)) / timedelta(weeks=1)))
+    number = EARLIER if weeks == 1 else EARLIER_LONG
+    try:
+        return tuple(shifted(seen, -7 * weeks * back, zone) for back in range(number, 0, -1))
+    except (ValueError, OverflowError):  # the calendar's own beginning
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Tape:
+    """Author tallies, piece by piece."""
+
+    pieces: tuple[Window, ...]
+    tallies: Sequence[Sequence[AuthorTally]] = field(repr=False)
+
+    @property
+    def edges(self) -> tuple[datetime, ...]:
+        return tuple(sorted({edge for piece in self.pieces for edge in (piece.start, piece.end)}))
+
+    def inside(self, window: Window) -> list[tuple[int, AuthorTally]]:
+        return [
+            (step, tally)
+            for step, (piece, tallies) in enumerate(zip(self.pieces, self.tallies, strict=True))
+            if window.start <= piece.start < window.end
+            for tally in tallies
+        ]
+
+    def models(self, window: Window) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        for _, tally in self.inside(window):
+            counts[tally.model] += tally.messages
+        return counts
+
+    def model(self, window: Window) -> str | None:
+        counts = self.models(window)
+        return max(counts, key=lambda model: (counts[model], model)) if counts else None
+
+    def people(self, window: Window) -> set[str]:
+        return {tally.author for _, tally in self.inside(window)}
+
+    def voices(self, window: Window, model: str | None, quantity: str = "score") -> list[Voice]:
+        """What authors said as `model` read it. `quantity` is a field of AuthorTally."""
+        return [
+            Voice(tally.author, step, tally.messages, getattr(tally, quantity))
+            for step, tally in self.inside(window)
+            if tally.model == model
+        ]
+
+
+def _reading(plan: _Plan, tallies: Sequence[Sequence[AuthorTally]], left_out: LeftOut | None) -> Reading:
+    edges = plan.edges
+    tape = _Tape(tuple(Window(start, end) for start, end in pairwise(edges)), tallies)
+    models = tape.models(plan.window)
+    model = tape.model(plan.window)
+    earlier = tuple(_piece(tape, window, None, complete=True) for window in plan.earlier)
+    usable = [window for window in plan.earlier if _is_usable(tape.voices(window, model))]
+    beside = [tape.voices(window, model) for window in usable]
+    voices = tape.voices(plan.window, model)
+    mood = estimates.mood(voices, beside=beside, least_messages=MINIMUM_MESSAGES, least_people=MINIMUM_AUTHORS)
+    known = isinstance(mood, Mood)
+    return Reading(
+        window=plan.window,
+        complete=plan.complete,
+        mood=mood,
+        shares=_shares(tape, plan.window, model) if known else None,
+        usual=_usual(tape, plan.window, usable, model) if known and len(usable) >= LEAST_EARLIER else None,
+        step=plan.step,
+        pieces=tuple(
+            _piece(tape, piece, None, complete=whole_step(piece, plan.step, plan.zone).end <= plan.now)
+            for piece in plan.pieces
+        ),
+        earlier=earlier,
+        model=model,
+        others={other: count for other, count in models.items() if other != model},
+        left_out=left_out,
+        _tape=tape,
+    )
+
+
+def _is_usable(voices: Sequence[Voice]) -> bool:
+    return not isinstance(estimates.mood(voices, least_messages=MINIMUM_MESSAGES, least_people=MINIMUM_AUTHORS), TooFew)
+
+
+def _piece(tape: _Tape, window: Window, model: str | None, *, complete: bool) -> Piece:
+    model = model or tape.model(window)
+    return Piece(window, estimates.mood(tape.voices(window, model), least_people=MINIMUM_AUTHORS), complete, model)
+
+
+def _shares(tape: _Tape, window: Window, model: str | None) -> Shares:
+    return Shares(
+        *(estimates.share(tape.voices(window, model, label)) for label in ("negative", "neutral", "positive"))
+    )
+
+
+def _usual(tape: _Tape, window: Window, usable: Sequence[Window], model: str | None) -> Usual:
+    def changed(quantity: str) -> Change:
+        return estimates.change(
+            tape.voices(window, model, quantity), [tape.voices(each, model, quantity) for each in usable]
+        )
+
+    pieces = tuple(_piece(tape, each, model, complete=True) for each in usable)
+    return Usual(changed("score"), changed("negative"), changed("positive"), pieces)
