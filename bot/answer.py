@@ -1,10 +1,11 @@
-"""Question → Answer, platform-neutral."""
+"""What Roomtone says, platform-neutral: words, a table, a chart, as types and as JSON."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from bot.message import MessageId, Window
 
@@ -135,3 +136,73 @@ class Answer:
     visibility: Visibility = Visibility.ASKER
     suggestions: tuple[str, ...] = ()
     ok: bool = True
+
+
+def answer_as_json(answer: Answer) -> dict[str, Any]:
+    """The answer as `roomtone ask --json` prints it; keys are only ever added.
+
+    Times are ISO 8601 in UTC, windows half-open, moods in score points (-100 … 100) to one decimal; null is a gap.
+    `ok` is false when there was too little to say. `docs/method.md` says what each number is.
+    """
+    return {
+        "title": answer.title,
+        "ok": answer.ok,
+        "lines": list(answer.lines),
+        "table": answer.table and _table(answer.table),
+        "chart": answer.chart and _chart(answer.chart),
+        "links": [_link(link) for link in answer.links],
+        "footnote": answer.footnote,
+        "window": answer.window and {"start": answer.window.start.isoformat(), "end": answer.window.end.isoformat()},
+        "visibility": answer.visibility.value,
+        "suggestions": list(answer.suggestions),
+    }
+
+
+def _table(table: Table) -> dict[str, Any]:
+    return {"columns": [column.title for column in table.columns], "rows": [list(row) for row in table.rows]}
+
+
+def _chart(chart: Chart) -> dict[str, Any]:
+    return {
+        "kind": chart.kind.value,
+        "title": chart.title,
+        "alt": chart.alt,
+        "unit": chart.unit,
+        "zone": chart.zone,
+        "series": [
+            {"name": series.name, "points": [_point(point) for point in series.points]} for series in chart.series
+        ],
+        "bars": [
+            {"label": bar.label, "value": _rounded(bar.value), "low": _rounded(bar.low), "high": _rounded(bar.high)}
+            for bar in chart.bars
+        ],
+        "marks": [{"at": at.isoformat(), "label": label} for at, label in chart.marks],
+    }
+
+
+def _point(point: Point) -> dict[str, Any]:
+    return {
+        "start": point.start.isoformat(),
+        "end": point.end.isoformat(),
+        "estimate": _rounded(point.estimate),
+        "low": _rounded(point.low),
+        "high": _rounded(point.high),
+        "messages": point.messages,
+        "people": point.people,
+        "complete": point.complete,
+    }
+
+
+def _link(link: Link) -> dict[str, Any]:
+    channel = link.target.channel
+    return {
+        "words": link.words,
+        "platform": channel.platform.value,
+        "workspace": channel.workspace,
+        "channel": channel.id,
+        "message": link.target.id,
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return value if value is None else round(value, 1)

@@ -156,7 +156,8 @@ class Trends:
     ) -> Reading:
         """As `mood`, for the messages that name an entity. Raises StorageError."""
         plan = _Plan.of(window, zone, now, None)
-        return _reading(plan, await self._readings.entity(channels, key, plan.edges), None)
+        tallies = await self._readings.entity(channels, key, plan.edges)
+        return _reading(plan, tallies, None, least_messages=MINIMUM_AUTHORS)
 
     async def compare(
         self,
@@ -183,11 +184,8 @@ class Trends:
         seen = _Plan.of(window, zone, now, None).window
         tallies = await self._readings.entities(channels, seen, limit=CANDIDATES, kind=kind)
         shown = [tally for tally in tallies if tally.people >= MINIMUM_AUTHORS][:limit]
-        return tuple([EntityReading(tally, await self._spoken_of(channels, tally.key, seen)) for tally in shown])
-
-    async def _spoken_of(self, channels: Sequence[Channel], key: str, seen: Window) -> Mood | TooFew:
-        tape = _Tape((seen,), await self._readings.entity(channels, key, (seen.start, seen.end)))
-        return estimates.mood(tape.voices(seen, tape.model(seen)), least_people=MINIMUM_AUTHORS)
+        readings = [await self.entity(channels, tally.key, window, zone, now) for tally in shown]
+        return tuple(EntityReading(tally, reading.mood) for tally, reading in zip(shown, readings, strict=True))
 
     async def drivers(
         self, channels: Sequence[Channel], reading: Reading, *, limit: int = ENTITIES
@@ -365,16 +363,22 @@ class _Tape:
         ]
 
 
-def _reading(plan: _Plan, tallies: Sequence[Sequence[AuthorTally]], left_out: LeftOut | None) -> Reading:
+def _reading(
+    plan: _Plan,
+    tallies: Sequence[Sequence[AuthorTally]],
+    left_out: LeftOut | None,
+    *,
+    least_messages: int = MINIMUM_MESSAGES,
+) -> Reading:
     edges = plan.edges
     tape = _Tape(tuple(Window(start, end) for start, end in pairwise(edges)), tallies)
     models = tape.models(plan.window)
     model = tape.model(plan.window)
     earlier = tuple(_piece(tape, window, None, complete=True) for window in plan.earlier)
-    usable = [window for window in plan.earlier if _is_usable(tape.voices(window, model))]
+    usable = [window for window in plan.earlier if _is_usable(tape.voices(window, model), least_messages)]
     beside = [tape.voices(window, model) for window in usable]
     voices = tape.voices(plan.window, model)
-    mood = estimates.mood(voices, beside=beside, least_messages=MINIMUM_MESSAGES, least_people=MINIMUM_AUTHORS)
+    mood = estimates.mood(voices, beside=beside, least_messages=least_messages, least_people=MINIMUM_AUTHORS)
     known = isinstance(mood, Mood)
     return Reading(
         window=plan.window,
@@ -395,8 +399,9 @@ def _reading(plan: _Plan, tallies: Sequence[Sequence[AuthorTally]], left_out: Le
     )
 
 
-def _is_usable(voices: Sequence[Voice]) -> bool:
-    return not isinstance(estimates.mood(voices, least_messages=MINIMUM_MESSAGES, least_people=MINIMUM_AUTHORS), TooFew)
+def _is_usable(voices: Sequence[Voice], least_messages: int) -> bool:
+    mood = estimates.mood(voices, least_messages=least_messages, least_people=MINIMUM_AUTHORS)
+    return not isinstance(mood, TooFew)
 
 
 def _piece(tape: _Tape, window: Window, model: str | None, *, complete: bool) -> Piece:

@@ -1,0 +1,534 @@
+"""Question → Answer: the same numbers and words on every platform."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Protocol, assert_never
+
+from rapidfuzz import fuzz, process
+
+from bot.answer import Align, Answer, Column, Table, Visibility
+from bot.digest import Digests
+from bot.entities import canonical
+from bot.errors import QuestionError
+from bot.estimates import Mood, TooFew
+from bot.figures import entity_chart, entity_table, line_chart, mood_bars, mood_chart, mood_table
+from bot.message import Channel, Pseudonym, Window
+from bot.privacy import MINIMUM_AUTHORS, MINIMUM_MESSAGES
+from bot.question import Place, Question, Side, Subject
+from bot.store import Alias, InboxCount
+from bot.trends import Comparison, Reading, Trends
+from bot.wording import (
+    compared,
+    counted,
+    date_of,
+    dates_of,
+    left_out,
+    level,
+    listed,
+    mood_sentence,
+    not_yet,
+    people,
+    percent,
+    rests_on,
+    shortened,
+    side,
+    signed,
+    span,
+    when,
+    where,
+    within,
+)
+
+LIKE_ENOUGH = 60.0
+"""How alike (0 … 100) a name must be to be suggested."""
+
+SUGGESTED = 3
+
+
+class Consent(Protocol):
+    """Remembers who doesn't want to be counted; a Ledger is one."""
+
+    async def opt_out(self, author: Pseudonym, /) -> None:
+        """Take everything of `author` out of every number, and keep nothing of theirs from now on."""
+        ...
+
+    async def opt_in(self, author: Pseudonym, /) -> None:
+        """Count `author` again from now on."""
+        ...
+
+    async def opted_out(self, author: Pseudonym, /) -> bool:
+        """Has `author` opted out?"""
+        ...
+
+
+class Queue(Protocol):
+    """Knows what waits to be read; an Inbox is one."""
+
+    async def count(self) -> InboxCount:
+        """How many events wait and how many were set aside."""
+        ...
+
+
+class Aliases(Protocol):
+    """Knows what the team calls things; a Names is one."""
+
+    async def aliases(self) -> Sequence[Alias]:
+        """Every alias, by canonical form."""
+        ...
+
+
+class Answers:
+    """Answers questions. Shows no number that rests on fewer than MINIMUM_AUTHORS people, and nobody's own."""
+
+    def __init__(self, trends: Trends, consent: Consent, queue: Queue, aliases: Aliases | None = None) -> None:
+        self._trends = trends
+        self._consent = consent
+        self._queue = queue
+        self._aliases = aliases
+        self._digests = Digests(trends)
+
+    async def answer(self, question: Question) -> Answer:
+        """Answer `question`. Raises QuestionError for what can't be answered as asked, StorageError."""
+        match question.subject:
+            case Subject.MOOD:
+                return await self._mood(question)
+            case Subject.ENTITIES:
+                return await self._entities(question)
+            case Subject.ENTITY:
+                return await self._entity(question)
+            case Subject.COMPARE:
+                return await self._compare(question)
+            case Subject.DIGEST:
+                return await self._digest(question)
+            case Subject.CHANNELS:
+                return await self._channels(question)
+            case Subject.EXPLAIN:
+                return await self._explain(question)
+            case Subject.STATUS:
+                return await self._status(question)
+            case Subject.PRIVACY:
+                return await self._privacy(question)
+            case Subject.OPT_OUT:
+                return await self._opt_out(question)
+            case Subject.OPT_IN:
+                return await self._opt_in(question)
+            case Subject.HELP:
+                return _help(question)
+            case _:
+                assert_never(question.subject)
+
+    async def _mood(self, question: Question) -> Answer:
+        looked_at = _side(question)
+        here, time = where(looked_at.places), when(looked_at.span.words)
+        reading = await self._trends.mood(
+            await self._asked(looked_at), looked_at.span.window, question.zone, question.asked_at
+        )
+        title = f"Mood of {here}, {looked_at.span.words}"
+        if isinstance(reading.mood, TooFew):
+            return await self._too_few(question, title, reading, reading.mood)
+        lines = [shortened(mood_sentence(reading, here, time))]
+        if not reading.complete:
+            lines.append("It isn't over yet; earlier weeks are taken up to the same weekday and hour.")
+        return Answer(
+            title=title,
+            lines=tuple(lines),
+            footnote=rests_on(reading),
+            table=mood_table(reading),
+            chart=mood_chart(here, reading, question.zone),
+            window=reading.window,
+            suggestions=(f"entities {_again(looked_at)}", f"explain {_again(looked_at)}"),
+        )
+
+    async def _entities(self, question: Question) -> Answer:
+        looked_at = _side(question)
+        here, time = where(looked_at.places), when(looked_at.span.words)
+        channels = await self._asked(looked_at)
+        kind = question.kind
+        reading = await self._trends.mood(channels, looked_at.span.window, question.zone, question.asked_at)
+        found = await self._trends.entities(
+            channels, looked_at.span.window, question.zone, question.asked_at, kind=kind
+        )
+        title = f"{'Names' if kind is None else f'Names ({kind.value})'} in {here}, {looked_at.span.words}"
+        if reading.mood.messages == 0:
+            return await self._too_few(question, title, reading, TooFew(0, 0, MINIMUM_MESSAGES, MINIMUM_AUTHORS))
+        if not found:
+            line = f"No name was used by {MINIMUM_AUTHORS} people or more in {here} {time}; rarer ones aren't shown."
+            return Answer(title, (shortened(line),), rests_on(reading), window=reading.window, ok=False)
+        first = found[0].tally
+        line = (
+            f"{first.name} was named by most people in {here} {time}: "
+            f"{people(first.people)} in {counted(first.messages, 'message')}."
+        )
+        return Answer(
+            title=title,
+            lines=(shortened(line),),
+            footnote=f"{rests_on(reading)} Names that fewer than {MINIMUM_AUTHORS} people used aren't shown.",
+            table=entity_table(found),
+            chart=entity_chart(here, found, question.zone),
+            window=reading.window,
+            suggestions=tuple(f"entity {entity.tally.name} {_again(looked_at)}" for entity in found[:SUGGESTED]),
+        )
+
+    async def _entity(self, question: Question) -> Answer:
+        looked_at = _side(question)
+        here, time = where(looked_at.places), when(looked_at.span.words)
+        channels = await self._asked(looked_at)
+        asked = question.name or ""
+        names = await self._trends.names(channels)
+        key = await self._key(asked, names)
+        reading = await self._trends.entity(channels, key, looked_at.span.window, question.zone, question.asked_at)
+        # The same words for a name that nobody used and for one that a few did: who asks can't tell.
+        if isinstance(reading.mood, TooFew):
+            title = f"{asked} in {here}, {looked_at.span.words}"
+            line = f"Fewer than {MINIMUM_AUTHORS} people named {asked} in {here} {time}, so nothing is shown."
+            nearest = await self._nearest(asked, channels, names)
+            lines = (shortened(line), *([f"Did you mean {listed(nearest)}?"] if nearest else []))
+            suggestions = tuple(f"entity {name} {_again(looked_at)}" for name in nearest)
+            return Answer(title, lines, window=reading.window, suggestions=suggestions, ok=False)
+        name = names.get(key, asked)
+        about = f" about {name}"
+        sentence = mood_sentence(reading, f"What was said{about} in {here}", time)
+        return Answer(
+            title=f"{name} in {here}, {looked_at.span.words}",
+            lines=(shortened(sentence),),
+            footnote=f"{rests_on(reading)} The mood is that of whole messages which name it.",
+            table=mood_table(reading),
+            chart=line_chart(f"messages{about} in {here}", reading.pieces, reading.step, question.zone),
+            window=reading.window,
+            suggestions=(f"entities {_again(looked_at)}",),
+        )
+
+    async def _key(self, asked: str, names: Mapping[str, str]) -> str:
+        """The key of the entity that `asked` means, by the team's aliases."""
+        key = canonical(asked)
+        if key in names or self._aliases is None:
+            return key
+        meant = {alias.written: alias.meant for alias in await self._aliases.aliases()}
+        seen = {key}
+        while (further := meant.get(key)) is not None and canonical(further) not in seen:
+            key = canonical(further)
+            seen.add(key)
+        return key
+
+    async def _nearest(self, asked: str, channels: Sequence[Channel], names: Mapping[str, str]) -> list[str]:
+        """Names like `asked` that enough people used for them to be told."""
+        alike = process.extract(canonical(asked), list(names), scorer=fuzz.WRatio, limit=10, score_cutoff=LIKE_ENOUGH)
+        nearest: list[str] = []
+        for key, *_ in alike:
+            if len(nearest) < SUGGESTED and await self._trends.may_be_named(channels, key):
+                nearest.append(names[key])
+        return nearest
+
+    async def _compare(self, question: Question) -> Answer:
+        if len(question.sides) != 2:
+            raise QuestionError("Compare needs two things, such as two channels or two weeks.")
+        first, second = question.sides
+        found = await self._trends.compare(
+            (await self._asked(first), first.span.window),
+            (await self._asked(second), second.span.window),
+            question.zone,
+            question.asked_at,
+        )
+        names = _names(first, second)
+        moods = [
+            (name, reading.mood)
+            for name, reading in zip(names, (found.first, found.second), strict=True)
+            if isinstance(reading.mood, Mood)
+        ]
+        notes = [
+            f"{name}: {rests_on(reading)}" for name, reading in zip(names, (found.first, found.second), strict=True)
+        ]
+        return Answer(
+            title=f"{names[0]} against {names[1]}",
+            lines=(shortened(_comparison(found, names, (first, second))),),
+            footnote=" ".join(notes),
+            table=_comparison_table(found, names) if found.change is not None else None,
+            chart=mood_bars(f"{names[0]} against {names[1]}", moods, question.zone) if len(moods) == 2 else None,
+            window=found.first.window,
+            suggestions=(f"mood {_again(first)}", f"mood {_again(second)}"),
+            ok=found.change is not None,
+        )
+
+    async def _digest(self, question: Question) -> Answer:
+        looked_at = _side(question)
+        places = looked_at.places or await self._public()
+        if not places:
+            return _nothing_yet("Digest")
+        return await self._digests.of(places, looked_at.span, question.zone, question.asked_at)
+
+    async def _channels(self, question: Question) -> Answer:
+        visible = {place.channel for each in question.sides for place in each.places}
+        places = visible or {place.channel for place in await self._public()}
+        known = [summary for summary in await self._trends.channels() if summary.channel in places]
+        if not known:
+            return _nothing_yet("Channels")
+        known.sort(key=lambda summary: (-summary.messages, summary.name))
+        rows = tuple(
+            (
+                f"#{summary.name}" + (f" ({summary.gone.value})" if summary.gone else ""),
+                f"{summary.messages:,}",
+                f"{summary.people:,}",
+                date_of(summary.first, question.zone) if summary.first else "–",
+                date_of(summary.last, question.zone) if summary.last else "–",
+            )
+            for summary in known
+        )
+        columns = (
+            Column("channel"), Column("messages", Align.RIGHT), Column("people", Align.RIGHT), Column("first"),
+            Column("last"),
+        )  # fmt: skip
+        total = sum(summary.messages for summary in known)
+        line = f"{counted(len(known), 'channel')} with {counted(total, 'message')}; #{known[0].name} is the busiest."
+        return Answer(
+            title="Channels",
+            lines=(line,),
+            footnote="Messages read, without those of bots and of people who opted out.",
+            table=Table(columns, rows),
+            suggestions=(f"mood #{known[0].name} last week",),
+        )
+
+    async def _explain(self, question: Question) -> Answer:
+        looked_at = _side(question)
+        here, time = where(looked_at.places), when(looked_at.span.words)
+        reading = await self._trends.mood(
+            await self._asked(looked_at), looked_at.span.window, question.zone, question.asked_at
+        )
+        title = f"How the mood of {here} is made, {looked_at.span.words}"
+        return Answer(
+            title=title,
+            lines=tuple(_explained(reading, here, time)),
+            footnote=f"{dates_of(reading.window, question.zone)}; {rests_on(reading)}",
+            window=reading.window,
+            suggestions=("privacy", f"mood {_again(looked_at)}"),
+        )
+
+    async def _status(self, question: Question) -> Answer:
+        count = await self._queue.count()
+        lines = [f"{counted(count.waiting, 'message')} {'waits' if count.waiting == 1 else 'wait'} to be read."]
+        if count.waiting == 0:
+            lines = ["Everything that arrived has been read."]
+        if count.oldest is not None:
+            lines.append(f"The oldest arrived {_ago(question.asked_at - count.oldest)} ago.")
+        if count.set_aside:
+            why = listed([f"{reason} ({number})" for reason, number in sorted(count.reasons.items())])
+            lines.append(f"{counted(count.set_aside, 'message')} could not be read and were set aside: {why}.")
+        return Answer("Status", tuple(lines))
+
+    async def _privacy(self, question: Question) -> Answer:
+        out = await self._consent.opted_out(question.asker)
+        yours = (
+            "You have opted out: nothing of yours is read or counted. `opt-in` changes that."
+            if out
+            else "You are counted. `opt-out` takes everything of yours out of every number, the past included."
+        )
+        return Answer(
+            title="Privacy",
+            lines=(
+                "Roomtone reads rooms, not people: nobody's own numbers are shown to anybody.",
+                "A message's text is kept, sealed, only until it has been read; then it is erased. "
+                "What stays is a score, the names in it, when and where.",
+                "Authors are kept as pseudonyms that only this installation could make again.",
+                f"Nothing is shown that rests on fewer than {MINIMUM_AUTHORS} people, "
+                f"and no mood on fewer than {MINIMUM_MESSAGES} messages.",
+                "Deleted messages leave every number; edited ones are read again.",
+                yours,
+            ),
+            visibility=Visibility.PERSONAL,
+            suggestions=("opt-in" if out else "opt-out",),
+        )
+
+    async def _opt_out(self, question: Question) -> Answer:
+        await self._consent.opt_out(question.asker)
+        return Answer(
+            title="Opted out",
+            lines=("Done: everything of yours is out of every number, and nothing more will be read.",),
+            visibility=Visibility.PERSONAL,
+            suggestions=("privacy",),
+        )
+
+    async def _opt_in(self, question: Question) -> Answer:
+        was_out = await self._consent.opted_out(question.asker)
+        await self._consent.opt_in(question.asker)
+        line = (
+            "Done: you are counted again from now on. What was forgotten stays forgotten."
+            if was_out
+            else "You are counted already."
+        )
+        return Answer("Opted in", (line,), visibility=Visibility.PERSONAL, suggestions=("privacy",))
+
+    async def _public(self) -> tuple[Place, ...]:
+        """What anybody may ask about, where a question doesn't say what its asker may."""
+        return tuple(
+            Place(summary.channel, summary.name)
+            for summary in await self._trends.channels()
+            if not summary.private and summary.messages
+        )
+
+    async def _asked(self, looked_at: Side) -> list[Channel]:
+        return [place.channel for place in looked_at.places or await self._public()]
+
+    async def _too_few(self, question: Question, title: str, reading: Reading, few: TooFew) -> Answer:
+        looked_at = _side(question)
+        here, time = where(looked_at.places), when(looked_at.span.words)
+        lines = [not_yet(few, here, time)]
+        if few.messages == 0:
+            lines = [f"Nothing was read in {here} {time}.", *await self._elsewhere(question, looked_at)]
+            if reading.left_out is not None and (left := left_out(reading.left_out)):
+                lines.insert(1, f"Left out: {left}.")
+        return Answer(
+            title=title,
+            lines=(shortened(lines[0]), *lines[1:]),
+            footnote=rests_on(reading) if few.messages else "",
+            window=reading.window,
+            suggestions=("channels",) if few.messages == 0 else (),
+            ok=False,
+        )
+
+    async def _elsewhere(self, question: Question, looked_at: Side) -> list[str]:
+        """Where there is something to look at, if not here."""
+        asked = set(await self._asked(looked_at))
+        times = [
+            (summary.first, summary.last)
+            for summary in await self._trends.channels()
+            if summary.channel in asked and summary.first is not None and summary.last is not None
+        ]
+        if not times:
+            return [f"Nothing has been read in {where(looked_at.places)} yet."]
+        whole = Window(min(first for first, _ in times), max(last for _, last in times) + timedelta(microseconds=1))
+        return [f"There are messages from {dates_of(whole, question.zone)}."]
+
+
+def _side(question: Question) -> Side:
+    if not question.sides:
+        raise QuestionError(f"{question.subject.value} needs a channel and a time, such as 'last week'.")
+    return question.sides[0]
+
+
+def _again(looked_at: Side) -> str:
+    """The side as words that could be asked again."""
+    return " ".join([*(f"#{place.name}" for place in looked_at.places[:1]), looked_at.span.words])
+
+
+def _names(first: Side, second: Side) -> tuple[str, str]:
+    """The shortest names that tell two sides apart."""
+    if first.places == second.places:
+        return first.span.words, second.span.words
+    if first.span.window == second.span.window:
+        return where(first.places), where(second.places)
+    return f"{where(first.places)}, {first.span.words}", f"{where(second.places)}, {second.span.words}"
+
+
+def _comparison(found: Comparison, names: tuple[str, str], sides: tuple[Side, Side]) -> str:
+    for reading, looked_at in zip((found.first, found.second), sides, strict=True):
+        if isinstance(reading.mood, TooFew):
+            return not_yet(reading.mood, where(looked_at.places), when(looked_at.span.words))
+    if found.change is None:
+        return (
+            f"Can't be compared: {names[0]} was read by {found.first.model}, {names[1]} by {found.second.model}, "
+            "and two readers' numbers aren't the same thing."
+        )
+    change = found.change
+    if not change.is_clear:
+        pair = f"{side(sides[0])} and {side(sides[1])}"
+        return f"No clear difference between {pair}: {signed(change.estimate)} ({within(change)})."
+    return f"{side(sides[0])} was {compared(change)} in mood than {side(sides[1])} ({within(change)})."
+
+
+def _comparison_table(found: Comparison, names: tuple[str, str]) -> Table:
+    columns = (
+        Column(""), Column("mood", Align.RIGHT), Column("95 % interval"), Column("negative", Align.RIGHT),
+        Column("positive", Align.RIGHT), Column("messages", Align.RIGHT), Column("people", Align.RIGHT),
+    )  # fmt: skip
+    rows = []
+    for name, reading in zip(names, (found.first, found.second), strict=True):
+        mood, shares = reading.mood, reading.shares
+        assert isinstance(mood, Mood)
+        assert shares is not None
+        rows.append(
+            (
+                name, signed(mood.estimate), span(mood), percent(shares.negative.estimate),
+                percent(shares.positive.estimate), f"{mood.messages:,}", f"{mood.people:,}",
+            )
+        )  # fmt: skip
+    assert found.change is not None
+    rows.append(("difference", signed(found.change.estimate), span(found.change), "", "", "", ""))
+    return Table(columns, tuple(rows))
+
+
+def _explained(reading: Reading, here: str, time: str) -> list[str]:
+    mood = reading.mood
+    if isinstance(mood, TooFew):
+        first = not_yet(mood, here, time)
+    else:
+        first = (
+            f"{here} was {level(mood)} {time}: {signed(mood.estimate)} on a scale from −100 to +100 ({within(mood)})."
+        )
+    lines = [
+        shortened(first),
+        f"Each message was read by {reading.model or 'a model on this machine'}, which gives it a score: the chance "
+        "that it is positive minus the chance that it is negative, times 100.",
+        "The mood is the mean over people of each one's mean score, so one loud voice is one voice.",
+        "The interval says how far it might be off, judging by how much people differ and by how conversations "
+        "pull several at once: 95 of 100 such intervals hold the mood that the room has on the whole.",
+    ]
+    if reading.usual is not None:
+        lines.append(
+            f"Its usual is the mean of {counted(reading.usual.mood.windows, 'earlier window')} on the same weekdays, "
+            "without the highest and the lowest; people who were there before are compared with themselves. "
+            "A change is told only if chance would do as much less than once in 25 times."
+        )
+    elif reading.earlier:
+        lines.append("Too few of the weeks before can be used for a usual, so no change is told.")
+    if reading.left_out is not None and (left := left_out(reading.left_out)):
+        lines.append(f"Left out: {left}.")
+    if reading.others:
+        other = listed([f"{count:,} by {model}" for model, count in sorted(reading.others.items())])
+        lines.append(f"Read by another model and never mixed in: {other}.")
+    lines.append(
+        f"A step of a chart with fewer than {MINIMUM_AUTHORS} people is a gap. "
+        "A machine's reading misses irony and in-jokes: trust weeks, not single messages."
+    )
+    return lines
+
+
+def _nothing_yet(title: str) -> Answer:
+    return Answer(
+        title, ("Nothing has been read yet.",), "Invite Roomtone into a channel, or import an export.", ok=False
+    )
+
+
+_USAGE: Mapping[Subject, str] = {
+    Subject.MOOD: "mood [#channel] [time]: how it felt, with its interval and chart",
+    Subject.ENTITIES: "entities [#channel] [time] [kind]: what was talked about",
+    Subject.ENTITY: "entity NAME [#channel] [time]: how something was spoken of",
+    Subject.COMPARE: "compare THIS with THAT: two channels, or two times",
+    Subject.DIGEST: "digest [#channel] [week]: a week in a few lines",
+    Subject.CHANNELS: "channels: what there is to ask about",
+    Subject.EXPLAIN: "explain [#channel] [time]: how a number is made and what was left out",
+    Subject.STATUS: "status: what waits to be read",
+    Subject.PRIVACY: "privacy: what is kept, and of whom",
+    Subject.OPT_OUT: "opt-out: take yourself out of every number",
+    Subject.OPT_IN: "opt-in: be counted again",
+    Subject.HELP: "help [subject]: this list",
+}
+
+
+def _help(question: Question) -> Answer:
+    about = [usage for subject, usage in _USAGE.items() if question.topic in {None, subject.value}]
+    return Answer(
+        title="What you can ask",
+        lines=("Ask in these words, here or in any channel that Roomtone reads:", *(about or _USAGE.values())),
+        footnote="Times: today, yesterday, last week, since Monday, in March, 14d, 2026-W10, 3 to 9 March.",
+        suggestions=("mood last week", "entities last week"),
+    )
+
+
+def _ago(age: timedelta) -> str:
+    seconds = max(0, int(age.total_seconds()))
+    if seconds < 120:
+        return counted(seconds, "second")
+    if seconds < 7200:
+        return counted(seconds // 60, "minute")
+    return counted(seconds // 3600, "hour") if seconds < 172800 else counted(seconds // 86400, "day")

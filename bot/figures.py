@@ -1,0 +1,173 @@
+"""Readings as tables and charts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from bot.answer import Align, Bar, Chart, ChartKind, Column, Point, Series, Table
+from bot.estimates import Change, Mood
+from bot.steps import Step
+from bot.trends import EntityReading, Piece, Reading
+from bot.wording import counted, percent, percents, signed, span, step_name
+
+POINTS = "score points"
+NUMBERS = (Column(""), Column("estimate", Align.RIGHT), Column("95 % interval"))
+
+
+def mood_table(reading: Reading) -> Table | None:
+    """The mood, how it differs from the usual, and the shares, each with its interval; None if there is too little."""
+    if not isinstance(reading.mood, Mood) or reading.shares is None:
+        return None
+    rows = [_row("mood", reading.mood)]
+    if reading.usual is not None:
+        rows.append(_row("against its usual", reading.usual.mood))
+    shares = reading.shares
+    for name, share in (("negative", shares.negative), ("neutral", shares.neutral), ("positive", shares.positive)):
+        rows.append((name, percent(share.estimate), percents(share)))
+    return Table(NUMBERS, tuple(rows))
+
+
+def _row(name: str, value: Mood | Change) -> tuple[str, str, str]:
+    return (name, signed(value.estimate), span(value))
+
+
+def mood_chart(subject: str, reading: Reading, zone: ZoneInfo) -> Chart | None:
+    """The mood of a window step by step; None where no step can be shown."""
+    return line_chart(subject, reading.pieces, reading.step, zone)
+
+
+def line_chart(subject: str, pieces: Sequence[Piece], step: Step, zone: ZoneInfo) -> Chart | None:
+    """Moods over time as one line; None where no step can be shown."""
+    if not any(isinstance(piece.mood, Mood) for piece in pieces):
+        return None
+    return Chart(
+        kind=ChartKind.LINES,
+        title=f"Mood of {subject} by {step.value}",
+        alt=_told(f"Mood of {subject} by {step.value}", pieces, step, zone),
+        unit=POINTS,
+        zone=zone.key,
+        series=(series(subject, pieces),),
+        marks=marks(pieces),
+    )
+
+
+def multiples(title: str, lines: Sequence[tuple[str, Sequence[Piece]]], step: Step, zone: ZoneInfo) -> Chart | None:
+    """A small line chart for each name; None where nothing can be shown."""
+    shown = [(name, pieces) for name, pieces in lines if any(isinstance(piece.mood, Mood) for piece in pieces)]
+    if not shown:
+        return None
+    return Chart(
+        kind=ChartKind.MULTIPLES,
+        title=title,
+        alt=" ".join(_told(name, pieces, step, zone) for name, pieces in shown),
+        unit=POINTS,
+        zone=zone.key,
+        series=tuple(series(name, pieces) for name, pieces in shown),
+        marks=tuple(sorted({mark for _, pieces in shown for mark in marks(pieces)})),
+    )
+
+
+def heat_map(subject: str, days: Sequence[tuple[str, Sequence[Piece]]], zone: ZoneInfo) -> Chart | None:
+    """The mood of every hour of the week, several weeks taken together; None where no hour can be shown."""
+    cells = [(day, piece) for day, pieces in days for piece in pieces if isinstance(piece.mood, Mood)]
+    if not cells:
+        return None
+    ranked = sorted(cells, key=lambda cell: cell[1].mood.estimate if isinstance(cell[1].mood, Mood) else 0.0)
+    (low_day, low), (high_day, high) = ranked[0], ranked[-1]
+    return Chart(
+        kind=ChartKind.HEAT_MAP,
+        title=f"Mood of {subject} by hour of the week",
+        alt=(
+            f"Mood of {subject} by hour of the week: lowest {low_day} at {low.window.start.astimezone(zone):%H:%M}, "
+            f"highest {high_day} at {high.window.start.astimezone(zone):%H:%M}; "
+            f"{counted(len(cells), 'hour')} of 168 with enough people."
+        ),
+        unit=POINTS,
+        zone=zone.key,
+        series=tuple(series(day, pieces) for day, pieces in days),
+    )
+
+
+def mood_bars(title: str, moods: Sequence[tuple[str, Mood]], zone: ZoneInfo) -> Chart:
+    """Moods beside each other, with their intervals."""
+    told = "; ".join(f"{name} {signed(mood.estimate)} ({span(mood)})" for name, mood in moods)
+    bars = tuple(Bar(name, mood.estimate, mood.low, mood.high) for name, mood in moods)
+    return Chart(ChartKind.BARS, title, f"{title}: {told}.", POINTS, zone.key, bars=bars)
+
+
+def entity_table(entities: Sequence[EntityReading]) -> Table:
+    """Entities with how many people named them and how they were spoken of."""
+    columns = (
+        Column("name"),
+        Column("kind"),
+        Column("people", Align.RIGHT),
+        Column("messages", Align.RIGHT),
+        Column("mood", Align.RIGHT),
+        Column("95 % interval"),
+    )
+    return Table(columns, tuple(_entity_row(entity) for entity in entities))
+
+
+def _entity_row(entity: EntityReading) -> tuple[str, ...]:
+    tally, mood = entity.tally, entity.mood
+    spoken = (signed(mood.estimate), span(mood)) if isinstance(mood, Mood) else ("–", "too few")
+    return (tally.name, tally.kind.value, f"{tally.people:,}", f"{tally.messages:,}", *spoken)
+
+
+def entity_chart(subject: str, entities: Sequence[EntityReading], zone: ZoneInfo) -> Chart:
+    """How many people named each entity."""
+    told = ", ".join(f"{entity.tally.name} {entity.tally.people}" for entity in entities)
+    title = f"People who named it in {subject}"
+    bars = tuple(Bar(entity.tally.name, entity.tally.people) for entity in entities)
+    return Chart(ChartKind.BARS, title, f"{title}: {told}.", "people", zone.key, bars=bars)
+
+
+def series(name: str, pieces: Sequence[Piece]) -> Series:
+    """A line of points; a step with too few people is a gap."""
+    return Series(name, tuple(_point(piece) for piece in pieces))
+
+
+def _point(piece: Piece) -> Point:
+    mood = piece.mood
+    estimate, low, high = (mood.estimate, mood.low, mood.high) if isinstance(mood, Mood) else (None, None, None)
+    return Point(
+        start=piece.window.start,
+        end=piece.window.end,
+        estimate=estimate,
+        low=low,
+        high=high,
+        messages=mood.messages,
+        people=mood.people,
+        complete=piece.complete,
+    )
+
+
+def marks(pieces: Sequence[Piece]) -> tuple[tuple[datetime, str], ...]:
+    """Where another model begins to read: what changes there may be the reader's mood, not the room's."""
+    read = [piece for piece in pieces if piece.model is not None]
+    return tuple(
+        (after.window.start, f"read by {after.model} from here")
+        for before, after in pairwise(read)
+        if before.model != after.model
+    )
+
+
+def _told(title: str, pieces: Sequence[Piece], step: Step, zone: ZoneInfo) -> str:
+    shown = [(piece, piece.mood) for piece in pieces if isinstance(piece.mood, Mood)]
+
+    def at(piece: Piece, mood: Mood) -> str:
+        return f"{signed(mood.estimate)} for {step_name(piece.window, step, zone)}"
+
+    low = min(shown, key=lambda each: each[1].estimate)
+    high = max(shown, key=lambda each: each[1].estimate)
+    told = f"{title}: from {at(*shown[0])} to {at(*shown[-1])}; lowest {at(*low)}, highest {at(*high)}."
+    if len(shown) == 1:
+        told = f"{title}: {at(*shown[0])}."
+    if gaps := len(pieces) - len(shown):
+        told += f" {counted(gaps, 'step')} with too few people {'is a gap' if gaps == 1 else 'are gaps'}."
+    if not pieces[-1].complete:
+        told += " The last step isn't over."
+    return told

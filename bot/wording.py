@@ -1,0 +1,231 @@
+"""Numbers, places and times as a person would say them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from math import isclose
+from zoneinfo import ZoneInfo
+
+from bot.estimates import Change, Mood, Share, TooFew
+from bot.message import Window
+from bot.question import Place, Side
+from bot.steps import Step
+from bot.store import LeftOut
+from bot.trends import Reading, Usual
+
+LONGEST_SENTENCE = 200
+
+SLIGHT = 5.0
+"""Points below which a change is called slight."""
+
+MARKED = 15.0
+"""Points from which a change is called marked."""
+
+_LANGUAGES = {
+    "ar": "Arabic", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English", "es": "Spanish",
+    "fa": "Persian", "fi": "Finnish", "fr": "French", "he": "Hebrew", "hi": "Hindi", "hu": "Hungarian",
+    "id": "Indonesian", "it": "Italian", "ja": "Japanese", "ko": "Korean", "nl": "Dutch", "no": "Norwegian",
+    "pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "sv": "Swedish", "th": "Thai",
+    "tr": "Turkish", "uk": "Ukrainian", "vi": "Vietnamese", "zh": "Chinese",
+}  # fmt: skip
+
+_RELATIVE = ("last", "this", "since", "until", "yesterday", "today", "in ", "on ", "from", "between", "over", "the ")
+
+
+def signed(points: float) -> str:
+    """'+9', '−4', '0'; one decimal below 1, so that an interval that excludes zero is seen to."""
+    if isclose(points, 0, abs_tol=0.05):
+        return "0"
+    text = f"{abs(points):.1f}" if abs(points) < 0.95 else f"{abs(points):.0f}"
+    return ("+" if points > 0 else "−") + text
+
+
+def points(size: float) -> str:
+    """'9 points', '1 point'."""
+    text = signed(abs(size)).lstrip("+")
+    return f"{text} point" if text == "1" else f"{text} points"
+
+
+def within(estimate: Mood | Change) -> str:
+    """'95 % +3 to +15'."""
+    return f"95 % {span(estimate)}"
+
+
+def span(estimate: Mood | Change) -> str:
+    """'+3 to +15'."""
+    return f"{signed(estimate.low)} to {signed(estimate.high)}"
+
+
+def percent(part: float) -> str:
+    """'12 %'."""
+    return f"{100 * part:.0f} %"
+
+
+def percents(share: Share) -> str:
+    """'8 to 17 %'."""
+    return f"{100 * share.low:.0f} to {100 * share.high:.0f} %"
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """'1 message', '4,120 messages'."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def people(number: int) -> str:
+    """'1 person', '23 people'."""
+    return counted(number, "person", "people")
+
+
+def listed(things: Sequence[str], *, most: int = 3) -> str:
+    """'a', 'a and b', 'a, b and 4 more'."""
+    shown = list(things[:most])
+    if len(things) > most:
+        shown = [*shown[: most - 1], f"{len(things) - most + 1} more"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""
+
+
+def where(places: Sequence[Place]) -> str:
+    """'#general', '#general and #random', 'every channel'."""
+    return listed([f"#{place.name}" for place in places]) or "every channel"
+
+
+def when(words: str) -> str:
+    """A span's words as they follow a verb: 'last week', 'in March 2025', 'on 3 March'."""
+    lowered = words.lower()
+    if lowered.startswith(_RELATIVE):
+        return words
+    if lowered[:1].isdigit() and any(mark in lowered for mark in ("–", "-", " to ")):
+        return f"over {words}"
+    return f"on {words}" if lowered[:1].isdigit() and not lowered[:4].isdigit() else f"in {words}"
+
+
+def side(looked_at: Side) -> str:
+    """'#general last week'."""
+    return f"{where(looked_at.places)} {when(looked_at.span.words)}"
+
+
+def level(mood: Mood) -> str:
+    """A mood in words; never more than its interval carries."""
+    if mood.low <= 0 <= mood.high:
+        return "about neutral"
+    size = abs(mood.estimate)
+    strength = "slightly " if size < 10 else "" if size < 40 else "very "
+    return strength + ("positive" if mood.estimate > 0 else "negative")
+
+
+def direction(usual: Usual) -> str:
+    """A change in a word: what became more or less. A rise of fewer bad words is calm, one of more good ones is bright.
+
+    'slightly' below 5 points, 'much' from 15.
+    """
+    change = usual.mood.estimate
+    size = "slightly " if abs(change) < SLIGHT else "much " if abs(change) >= MARKED else ""
+    fewer_negative = usual.negative.estimate * (-1 if change > 0 else 1)
+    more_positive = usual.positive.estimate * (1 if change > 0 else -1)
+    if change > 0:
+        return size + ("calmer" if fewer_negative > more_positive else "brighter")
+    return size + ("tenser" if fewer_negative > more_positive else "flatter")
+
+
+def mood_sentence(reading: Reading, place: str, time: str, *, claimed: bool | None = None) -> str:
+    """What a person would say of a window. A change from the usual is told only if it may be (or is `claimed`)."""
+    mood, usual = reading.mood, reading.usual
+    if isinstance(mood, TooFew):
+        return not_yet(mood, place, time)
+    if usual is None:
+        return f"{place} was {level(mood)} {time}: mood {signed(mood.estimate)} ({within(mood)})."
+    if usual.may_be_claimed if claimed is None else claimed:
+        return (
+            f"{place} was {direction(usual)} than usual {time}: mood {signed(mood.estimate)}, "
+            f"{compared(usual.mood)} than its usual ({within(usual.mood)})."
+        )
+    return (
+        f"{place} was {level(mood)} {time}: mood {signed(mood.estimate)} ({within(mood)}), "
+        "no clear change from its usual."
+    )
+
+
+def compared(change: Change) -> str:
+    """'9 points higher', '4 points lower'."""
+    return f"{points(change.estimate)} {'higher' if change.estimate > 0 else 'lower'}"
+
+
+def not_yet(few: TooFew, place: str, time: str, *, about: str = "") -> str:
+    """What there is of what is needed."""
+    if few.people < few.people_needed:
+        return (
+            f"Not yet: {few.people} of {few.people_needed} people wrote{about} in {place} {time}; "
+            "with fewer, numbers would point at persons."
+        )
+    return f"Not yet: {few.messages} of {few.messages_needed} messages{about} in {place} {time}."
+
+
+def date_of(moment: datetime, zone: ZoneInfo) -> str:
+    """'3 March 2026'."""
+    local = moment.astimezone(zone)
+    return f"{local.day} {local:%B %Y}"
+
+
+def dates_of(window: Window, zone: ZoneInfo) -> str:
+    """'3 March 2026', '3 – 9 March 2026': the local days that a window touches."""
+    first = window.start.astimezone(zone)
+    last = (window.end - timedelta(microseconds=1)).astimezone(zone)
+    if first.date() == last.date():
+        return date_of(window.start, zone)
+    if (first.year, first.month) == (last.year, last.month):
+        return f"{first.day} – {last.day} {last:%B %Y}"
+    if first.year == last.year:
+        return f"{first.day} {first:%B} – {last.day} {last:%B %Y}"
+    return f"{first.day} {first:%B %Y} – {last.day} {last:%B %Y}"
+
+
+def step_name(window: Window, step: Step, zone: ZoneInfo) -> str:
+    """A chart's step as its axis or alt text names it: '14:00', 'Mon 2 March', 'the week of 2 March', 'March 2026'."""
+    local = window.start.astimezone(zone)
+    match step:
+        case Step.HOUR:
+            return f"{local:%a %H:%M}"
+        case Step.DAY:
+            return f"{local:%a} {local.day} {local:%B}"
+        case Step.WEEK:
+            return f"the week of {local.day} {local:%B}"
+        case Step.MONTH:
+            return f"{local:%B %Y}"
+
+
+def rests_on(reading: Reading) -> str:
+    """The footnote of a reading: on how much it rests, what was left out and why, who read it."""
+    parts = []
+    parts.append(f"{counted(reading.mood.messages, 'message')} by {people(reading.mood.people)}")
+    if not reading.complete:
+        parts[0] += " so far"
+    if reading.left_out is not None and (left := left_out(reading.left_out)):
+        parts.append(f"left out: {left}")
+    if reading.others:
+        other = listed([f"{count:,} read by {model}" for model, count in sorted(reading.others.items())])
+        parts.append(f"not mixed in: {other}")
+    if reading.model is not None:
+        parts.append(f"read by {reading.model}")
+    return "; ".join(parts) + "."
+
+
+def left_out(left: LeftOut) -> str:
+    """'12 from bots, 3 in French, 2 waiting to be read'; empty if nothing was."""
+    parts = []
+    if left.bots:
+        parts.append(f"{left.bots:,} from bots")
+    ranked = sorted(left.languages.items(), key=lambda item: (-item[1], item[0]))
+    parts += [f"{count:,} in {_LANGUAGES.get(code, code)}" for code, count in ranked[:3]]
+    if rest := sum(count for _, count in ranked[3:]):
+        parts.append(f"{rest:,} in other languages")
+    if left.waiting:
+        parts.append(f"{left.waiting:,} waiting to be read")
+    return ", ".join(parts)
+
+
+def shortened(sentence: str, limit: int = LONGEST_SENTENCE) -> str:
+    """At most `limit` characters, cut at a word."""
+    if len(sentence) <= limit:
+        return sentence
+    return sentence[: limit - 1].rsplit(" ", 1)[0].rstrip(",;: ") + "…"
