@@ -20,7 +20,8 @@ from rich.text import Text
 from adapters.console.render import literal, render
 from adapters.console.translate import author, said
 from bot.analysis import Analysis, Analyzer
-from bot.answer import Answer, Answers
+from bot.answer import Answer
+from bot.answers import Answers
 from bot.errors import QuestionError, RoomtoneError
 from bot.ingest import Ingest
 from bot.privacy import Pseudonyms
