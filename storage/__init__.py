@@ -1,1 +1,64 @@
 """SQL: keeps the promises of `bot.store`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from bot.privacy import Key
+from bot.store import Inbox, Ledger, Names, Readings
+from storage.engine import connected
+from storage.inbox import LEASE, StoredInbox
+from storage.ledger import StoredLedger
+from storage.names import StoredNames
+from storage.readings import StoredReadings
+from storage.schema import prepared
+from storage.seal import Seal
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Everything that is kept, behind the four promises of `bot.store`."""
+
+    inbox: Inbox
+    ledger: Ledger
+    readings: Readings
+    names: Names
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def open_storage(
+    url: str, key: Key, *, sole: bool = False, clock: Callable[[], datetime] = _now, lease: timedelta = LEASE
+) -> AsyncIterator[Storage]:
+    """The storage at `url`, created or upgraded if need be, and closed in the end.
+
+    `url` is a path, `sqlite:///path` or `postgresql://user:password@host/name`. With `sole` this process is the one
+    that works off the inbox: what a process that died had on loan is lent again at once, and a second `sole` on the
+    same file is refused. Without it, questions may be asked, and events put, while another process works.
+
+    Raises ConfigurationError (wrong address, another key, a second `sole`), NewerSchema, StorageBusy, StorageFull,
+    StorageError.
+    """
+    async with connected(url) as database:
+        if sole:
+            await database.claim()
+        await prepared(database, key)
+        seal = Seal(key)
+        inbox = StoredInbox(database, seal, clock=clock, lease=lease)
+        if sole:
+            await inbox.end_loans()
+        try:
+            yield Storage(
+                inbox=inbox,
+                ledger=StoredLedger(database, seal, clock=clock),
+                readings=StoredReadings(database, seal),
+                names=StoredNames(database),
+            )
+        finally:
+            await inbox.finish()

@@ -1,0 +1,569 @@
+"""Readings: answers about what was recorded."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Select, bindparam, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import BigInteger, Integer
+
+from bot.analysis import Kind
+from bot.entities import canonical
+from bot.message import Channel, Gone, MessageId, Platform, Pseudonym, Window
+from bot.store import AuthorTally, ChannelSummary, EntityTally, LeftOut, ReactionTally, ThreadTally
+from storage.engine import Database, among, given
+from storage.inbox import channel_of
+from storage.moments import QUARTER_HOUR_MS, milliseconds, moment, quarter_hours
+from storage.names import meanings, storable
+from storage.places import EVERY, Place, known, places_of, stored
+from storage.rollups import (
+    ENTITY_SPANS,
+    MESSAGE_SPANS,
+    MESSAGES,
+    UNREAD,
+    Entries,
+    Rest,
+    Span,
+    decomposed,
+    joined,
+    month_before,
+    unpacked,
+)
+from storage.seal import Seal
+from storage.tables import (
+    authors,
+    channels,
+    clearings,
+    entities,
+    inbox,
+    mentions,
+    models,
+    reactions,
+    readings,
+    reasons,
+    rollups,
+    spellings,
+    surfaces,
+    threads,
+)
+
+
+class StoredReadings:
+    """What the database says about what was read. See `bot.store.Readings`."""
+
+    def __init__(self, database: Database, seal: Seal) -> None:
+        self._database = database
+        self._seal = seal
+
+    async def channels(self) -> Sequence[ChannelSummary]:
+        """Every channel ever seen."""
+        async with self._database.reading() as connection:
+            places = places_of(await connection.execute(EVERY))
+            months = (await connection.execute(_MONTHS)).all()
+            extent = {row.home_id: row for row in await connection.execute(_EXTENT)}
+        sums: dict[int, list[bytes]] = defaultdict(list)
+        for month in months:
+            sums[month.home_id].append(month.tallies)
+        summaries = [
+            _summary(place, unpacked(sums[place.id]), extent.get(place.id)) for place in places if place.parent is None
+        ]
+        return tuple(sorted(summaries, key=lambda s: (s.channel.platform, s.channel.workspace, s.name, s.channel.id)))
+
+    async def tallies(
+        self, channels: Sequence[Channel], edges: Sequence[datetime], /
+    ) -> Sequence[Sequence[AuthorTally]]:
+        """Author tallies of each window between `edges`."""
+        async with self._database.reading() as connection:
+            homes = await _homes(connection, channels)
+            found, _ = await _window_sums(connection, homes, _windows(edges), MESSAGES)
+            return await _author_tallies(connection, found, len(edges) - 1)
+
+    async def entity(
+        self, channels: Sequence[Channel], key: str, edges: Sequence[datetime], /
+    ) -> Sequence[Sequence[AuthorTally]]:
+        """Author tallies of the messages that name `key`, or an alias of it, in each window."""
+        async with self._database.reading() as connection:
+            homes = await _homes(connection, channels)
+            alike = await _alike(connection, key)
+            windows = _windows(edges)
+            parts = []
+            for about in alike:
+                found, rests = await _window_sums(connection, homes, windows, about)
+                parts += [found, await _mentioned(connection, homes, rests, [about])]
+            if len(alike) > 1:
+                parts.append(await _named_twice(connection, homes, windows, alike))
+            return await _author_tallies(connection, joined(parts).folded() if parts else _NONE, len(edges) - 1)
+
+    async def entities(
+        self, channels: Sequence[Channel], window: Window, /, *, limit: int, kind: Kind | None = None
+    ) -> Sequence[EntityTally]:
+        """The entities named by most people in `window`."""
+        async with self._database.reading() as connection:
+            homes = await _homes(connection, channels)
+            found = await _entity_sums(connection, homes, window)
+            names = await _entity_names(connection, homes)
+            members = await _members(connection, found)
+            parts = [found.regrouped({id_: place for place, ids in enumerate(members.values()) for id_ in ids})]
+            for place, alike in enumerate(members.values()):
+                if len(alike) > 1:
+                    surplus = await _named_twice(connection, homes, [_quarters(window)], alike)
+                    parts.append(surplus.regrouped({0: place}))
+        tallies = _entity_tallies(joined(parts).folded(), list(members), names)
+        wanted = [tally for tally in tallies if kind is None or tally.kind is kind]
+        return tuple(sorted(wanted, key=lambda tally: (-tally.people, -tally.messages, tally.name))[:limit])
+
+    async def entity_names(self, channels: Sequence[Channel], /) -> Mapping[str, str]:
+        """Every entity's key → name as most often written there."""
+        async with self._database.reading() as connection:
+            names = await _entity_names(connection, await _homes(connection, channels))
+        return {key: name for key, (name, _) in names.items()}
+
+    async def threads(self, channels: Sequence[Channel], window: Window, /, *, limit: int) -> Sequence[ThreadTally]:
+        """The threads with most messages in `window`."""
+        async with self._database.reading() as connection:
+            homes = await _homes(connection, channels)
+            some_inside = await connection.scalar(_INSIDE, {"homes": _rows(homes)})
+            asking = _THREADS.where(_in_a_thread | _inside if some_inside else _in_a_thread)
+            rows = await connection.execute(asking, {"homes": _rows(homes), **_bounds(window), "most": limit})
+            return tuple(
+                ThreadTally(
+                    root=MessageId(Channel(Platform(row.platform), row.workspace, row.channel), row.root),
+                    messages=row.messages,
+                    people=row.people,
+                    score=row.score / 10_000,
+                )
+                for row in rows
+            )
+
+    async def reactions(self, channels: Sequence[Channel], window: Window, /) -> Sequence[ReactionTally]:
+        """The reactions that stand on messages of `window`."""
+        async with self._database.reading() as connection:
+            homes = await _homes(connection, channels)
+            rows = await connection.execute(_REACTIONS, {"homes": _rows(homes), **_bounds(window)})
+            return tuple(ReactionTally(emoji=row.emoji, count=row.given, people=row.people) for row in rows)
+
+    async def left_out(self, channels: Sequence[Channel], window: Window, /) -> LeftOut:
+        """What is in no mood of `window`."""
+        async with self._database.reading() as connection:
+            homes = await _homes(connection, channels)
+            found, _ = await _window_sums(connection, homes, [_quarters(window)], UNREAD)
+            named = {row.id: row.name for row in await connection.execute(select(reasons))}
+            inside = places_of(await connection.execute(EVERY.where(_home_is_given), {"homes": _rows(homes)}))
+            everywhere = {place.channel for place in inside} | set(channels)
+            digests = [channel_of(channel, self._seal) for channel in everywhere]
+            still = await connection.scalar(_WAITING, {"channels": digests, **_bounds(window)}) or 0
+        counted: Counter[str] = Counter()
+        for model, messages in zip(found.model.tolist(), found.sums[:, 1].tolist(), strict=True):
+            counted[named[model]] += messages
+        bots = counted.pop("bot", 0)
+        languages = {reason.removeprefix("language "): messages for reason, messages in counted.items()}
+        return LeftOut(bots=bots, languages=languages, waiting=still)
+
+
+# ---- channels --------------------------------------------------------------------------------------------------------
+
+
+async def _homes(connection: AsyncConnection, channels: Sequence[Channel]) -> list[int]:
+    places = await known(connection, list({stored(channel) for channel in channels}))
+    return [place.id for place in places.values()]
+
+
+def _summary(place: Place, months: Entries, extent: Any) -> ChannelSummary:
+    return ChannelSummary(
+        channel=place.channel,
+        name=place.name if place.name is not None else place.channel.id,
+        private=place.private,
+        gone=Gone(place.gone) if place.gone is not None and place.is_gone else None,
+        messages=int(months.sums[:, :3].sum()),
+        people=len(np.unique(months.author)),
+        first=moment(extent.first) if extent else None,
+        last=moment(extent.last) if extent else None,
+    )
+
+
+_home_is_given = among(channels.c.id, "homes") | among(channels.c.parent_id, "homes")
+
+_MONTHS = select(rollups.c.home_id, rollups.c.tallies).where(rollups.c.span == Span.MONTH, rollups.c.about == MESSAGES)
+
+# One walk down the index for each end of each channel; an aggregate over all readings would read them all.
+_read_here = (readings.c.home_id == channels.c.id) & readings.c.label.is_not(None)
+_extents = select(
+    channels.c.id.label("home_id"),
+    select(func.min(readings.c.sent_at)).where(_read_here).scalar_subquery().label("first"),
+    select(func.max(readings.c.sent_at)).where(_read_here).scalar_subquery().label("last"),
+).subquery()
+_EXTENT = select(_extents).where(_extents.c.first.is_not(None))
+
+
+# ---- windows ---------------------------------------------------------------------------------------------------------
+
+
+def _windows(edges: Sequence[datetime]) -> list[tuple[int, int]]:
+    windows = list(pairwise(quarter_hours(edge) for edge in edges))
+    if any(start >= end for start, end in windows):
+        raise ValueError("edges ascend")
+    return windows
+
+
+def _quarters(window: Window) -> tuple[int, int]:
+    return quarter_hours(window.start), quarter_hours(window.end)
+
+
+def _bounds(window: Window) -> dict[str, int]:
+    return {"start": milliseconds(window.start), "end": milliseconds(window.end)}
+
+
+def _rows(numbers: Iterable[int]) -> list[list[int]]:
+    return [[number] for number in numbers]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A stretch that belongs to a window, by its place among them, with a sign."""
+
+    window: int
+    rest: Rest
+
+
+async def _pieces(
+    connection: AsyncConnection, homes: Sequence[int], windows: Sequence[tuple[int, int]], spans: Sequence[Span]
+) -> tuple[dict[tuple[int, int], list[tuple[int, int]]], list[_Part]]:
+    """(span, end) of each bucket needed → the windows it counts for, by place, and its sign there; and the rest."""
+    row = (await connection.execute(_REACH, {"homes": _rows(homes)})).one()
+    if row.first is None:
+        return {}, []
+    # There is nothing outside, so 'since ever' needs no bucket there.
+    first, last = month_before(row.first), row.last
+    needed: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+    rests = []
+    for place, (start, end) in enumerate(windows):
+        start, end = max(start, first), min(end, last)
+        if start >= end:
+            continue
+        pieces, rest = decomposed(start, end, spans)
+        for piece in pieces:
+            needed[int(piece.span), piece.end].append((place, piece.sign))
+        rests += [_Part(place, part) for part in rest]
+    return needed, rests
+
+
+_REACH = select(func.min(rollups.c.end).label("first"), func.max(rollups.c.end).label("last")).where(
+    among(rollups.c.home_id, "homes"), rollups.c.span == Span.MONTH
+)
+
+
+async def _window_sums(
+    connection: AsyncConnection, homes: Sequence[int], windows: Sequence[tuple[int, int]], about: int
+) -> tuple[Entries, list[_Part]]:
+    """The sums of each window, as groups, and the stretches that no roll-up holds."""
+    spans = MESSAGE_SPANS if about <= 0 else ENTITY_SPANS
+    needed, rests = await _pieces(connection, homes, windows, spans)
+    keys = [[home, span, end] for home in homes for span, end in needed]
+    rows = (await connection.execute(_BUCKETS, {"buckets": keys, "about": about})).all()
+    tallies, places, signs = [], [], []
+    for row in rows:
+        for place, sign in needed[row.span, row.end]:
+            tallies.append(row.tallies)
+            places.append(place)
+            signs.append(sign)
+    return _grouped(tallies, places, signs), rests
+
+
+def _grouped(tallies: Sequence[bytes], places: Sequence[int], signs: Sequence[int]) -> Entries:
+    """All entries of `tallies`, added up by the place and with the sign given for each."""
+    if not tallies:
+        return _NONE
+    found = unpacked(tallies)
+    sign = np.array(signs, np.int64)[found.group, None]
+    return Entries(np.array(places, np.int64)[found.group], found.author, found.model, found.sums * sign).folded()
+
+
+_NONE = unpacked([])
+
+_given, (_home, _span, _end) = given("buckets", Integer, Integer, Integer)
+_of_given = _given.join(rollups, (rollups.c.home_id == _home) & (rollups.c.span == _span) & (rollups.c.end == _end))
+_BUCKETS = (
+    select(rollups.c.span, rollups.c.end, rollups.c.tallies)
+    .select_from(_of_given)
+    .where(rollups.c.about == bindparam("about"))
+)
+_ENTITY_BUCKETS = (
+    select(rollups.c.span, rollups.c.end, rollups.c.about, rollups.c.tallies)
+    .select_from(_of_given)
+    .where(rollups.c.about > 0)
+)
+
+
+async def _author_tallies(connection: AsyncConnection, found: Entries, windows: int) -> Sequence[Sequence[AuthorTally]]:
+    """`found`, folded by window, with names instead of numbers."""
+    who = {
+        row.id: Pseudonym(row.pseudonym)
+        for row in await connection.execute(_AUTHORS, {"authors": _rows(np.unique(found.author).tolist())})
+    }
+    which = {row.id: row.name for row in await connection.execute(select(models))}
+    negative, neutral, positive, _, score, squares = found.sums.T
+    columns = (
+        map(who.__getitem__, found.author.tolist()),
+        map(which.__getitem__, found.model.tolist()),
+        (negative + neutral + positive).tolist(),
+        (score / 1e4).tolist(),
+        (squares / 1e8).tolist(),
+        negative.tolist(),
+        neutral.tolist(),
+        positive.tolist(),
+    )
+    tallies = list(map(AuthorTally, *columns))
+    edges = np.searchsorted(found.group, np.arange(windows + 1)).tolist()
+    return tuple(tuple(tallies[start:end]) for start, end in pairwise(edges))
+
+
+_AUTHORS = select(authors.c.id, authors.c.pseudonym).where(among(authors.c.id, "authors"))
+
+
+# ---- entities --------------------------------------------------------------------------------------------------------
+
+
+async def _alike(connection: AsyncConnection, key: str) -> list[int]:
+    """The entities that `key` means: itself and its aliases; none if it is hidden."""
+    meant = await meanings(connection)
+    key = canonical(storable(key))
+    final = meant.get(key, key)
+    if final is None:
+        return []
+    keys = {final, *(other for other, end in meant.items() if end == final)}
+    return list((await connection.scalars(select(entities.c.id).where(entities.c.key.in_(keys)))).all())
+
+
+async def _members(connection: AsyncConnection, found: Entries) -> dict[str, list[int]]:
+    """The key that each group of `found`, an entity's id, finally means → its groups; hidden ones left out."""
+    meant = await meanings(connection)
+    ids = _rows(np.unique(found.group).tolist())
+    members: dict[str, list[int]] = defaultdict(list)
+    for row in await connection.execute(_ENTITY_KEYS, {"entities": ids}):
+        key = meant.get(row.key, row.key)
+        if key is not None:
+            members[key].append(row.id)
+    return members
+
+
+_ENTITY_KEYS = select(entities.c.id, entities.c.key).where(among(entities.c.id, "entities")).order_by(entities.c.key)
+
+
+async def _entity_sums(connection: AsyncConnection, homes: Sequence[int], window: Window) -> Entries:
+    """The sums of every entity named in `window`, as groups."""
+    needed, rests = await _pieces(connection, homes, [_quarters(window)], ENTITY_SPANS)
+    keys = [[home, span, end] for home in homes for span, end in needed]
+    rows = (await connection.execute(_ENTITY_BUCKETS, {"buckets": keys})).all()
+    signs = {key: sum(sign for _, sign in uses) for key, uses in needed.items()}
+    whole = _grouped(
+        [row.tallies for row in rows], [row.about for row in rows], [signs[row.span, row.end] for row in rows]
+    )
+    return joined([whole, await _mentioned(connection, homes, rests, by_entity=True)]).folded()
+
+
+async def _mentioned(
+    connection: AsyncConnection,
+    homes: Sequence[int],
+    rests: Sequence[_Part],
+    only: Sequence[int] | None = None,
+    *,
+    by_entity: bool = False,
+) -> Entries:
+    """The sums of what is named in `rests`, from the mentions themselves; as groups the windows or the entities."""
+    if not rests:
+        return _NONE
+    stretches = [
+        [home, part.rest.start * QUARTER_HOUR_MS, part.rest.end * QUARTER_HOUR_MS, place]
+        for home in homes
+        for place, part in enumerate(rests)
+    ]
+    asking: Select[Any] = _MENTIONED if only is None else _MENTIONED.where(surfaces.c.entity_id.in_(only))
+    rows = (await connection.execute(asking, {"stretches": stretches})).all()
+    if not rows:
+        return _NONE
+    part, entity, author, model, label, score, count = np.array(rows, np.int64).T
+    group = entity if by_entity else np.array([p.window for p in rests], np.int64)[part]
+    sign = np.array([p.rest.sign for p in rests], np.int64)[part, None]
+    sums = np.stack([label < 0, label == 0, label > 0, count, score, score * score], axis=1)
+    return Entries(group, author, model, sums * sign)
+
+
+_stretches, (_of_home, _start, _stop, _place) = given("stretches", Integer, BigInteger, BigInteger, Integer)
+_score = readings.c.positive - readings.c.negative
+_MENTIONED = (
+    select(
+        _place,
+        surfaces.c.entity_id,
+        readings.c.author_id,
+        readings.c.model_id,
+        readings.c.label,
+        _score.label("score"),
+        func.sum(mentions.c.times),
+    )
+    .select_from(
+        _stretches.join(
+            readings,
+            (readings.c.home_id == _of_home) & (readings.c.sent_at >= _start) & (readings.c.sent_at < _stop),
+        )
+    )
+    .join(mentions, mentions.c.reading_id == readings.c.id)
+    .join(surfaces, surfaces.c.id == mentions.c.surface_id)
+    .group_by(_place, readings.c.id, surfaces.c.entity_id)
+)
+
+
+async def _named_twice(
+    connection: AsyncConnection, homes: Sequence[int], windows: Sequence[tuple[int, int]], alike: Sequence[int]
+) -> Entries:
+    """What to take off each window, because a message that names several of `alike` is one message."""
+    start, end = windows[0][0] * QUARTER_HOUR_MS, windows[-1][1] * QUARTER_HOUR_MS
+    asking = _TWICE.where(surfaces.c.entity_id.in_(alike))
+    rows = (await connection.execute(asking, {"homes": _rows(homes), "start": start, "end": end})).all()
+    if not rows:
+        return _NONE
+    sent_at, author, model, label, score, surplus = np.array(rows, np.int64).T
+    group = np.searchsorted(np.array([window[0] for window in windows]) * QUARTER_HOUR_MS, sent_at, "right") - 1
+    sums = np.stack([label < 0, label == 0, label > 0, label * 0, score, score * score], axis=1)
+    return Entries(group, author, model, sums * -surplus[:, None])
+
+
+_entities_in_it = func.count(surfaces.c.entity_id.distinct())
+_sent_inside = (readings.c.sent_at >= bindparam("start")) & (readings.c.sent_at < bindparam("end"))
+_TWICE = (
+    select(
+        readings.c.sent_at,
+        readings.c.author_id,
+        readings.c.model_id,
+        readings.c.label,
+        _score.label("score"),
+        (_entities_in_it - 1).label("surplus"),
+    )
+    .select_from(surfaces)
+    .join(mentions, mentions.c.surface_id == surfaces.c.id)
+    .join(readings, readings.c.id == mentions.c.reading_id)
+    .where(among(readings.c.home_id, "homes"), _sent_inside)
+    .group_by(readings.c.id)
+    .having(_entities_in_it > 1)
+)
+
+
+async def _entity_names(connection: AsyncConnection, homes: Sequence[int]) -> dict[str, tuple[str, Kind]]:
+    """Every entity's key → name and kind as most often written; hidden ones left out."""
+    meant = await meanings(connection)
+    written: dict[str, Counter[str]] = defaultdict(Counter)
+    kinds: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in await connection.execute(_SPELLINGS, {"homes": _rows(homes)}):
+        key = meant.get(row.key, row.key)
+        if key is not None:
+            written[key][row.text] += row.times
+            kinds[key][row.kind] += row.times
+    return {key: (_most(written[key]), Kind(_most(kinds[key]))) for key in sorted(written)}
+
+
+def _most(counted: Counter[str]) -> str:
+    return min(counted, key=lambda name: (-counted[name], name))
+
+
+_SPELLINGS = (
+    select(entities.c.key, surfaces.c.text, spellings.c.kind, spellings.c.times)
+    .select_from(spellings)
+    .join(surfaces, surfaces.c.id == spellings.c.surface_id)
+    .join(entities, entities.c.id == surfaces.c.entity_id)
+    .where(among(spellings.c.home_id, "homes"))
+)
+
+
+def _entity_tallies(found: Entries, keys: Sequence[str], names: Mapping[str, tuple[str, Kind]]) -> list[EntityTally]:
+    """A tally for each group of `found`, which is folded; a group is the place of its key in `keys`."""
+    if not len(found.group):
+        return []
+    first = np.flatnonzero(np.r_[True, np.diff(found.group) != 0])
+    sums = np.add.reduceat(found.sums, first, axis=0)
+    new_person = np.r_[True, (np.diff(found.group) != 0) | (np.diff(found.author) != 0)].astype(np.int64)
+    people = np.add.reduceat(new_person, first).tolist()
+    rows = zip(found.group[first].tolist(), people, sums.tolist(), strict=True)
+    return [
+        EntityTally(
+            key=keys[group],
+            name=names[keys[group]][0],
+            kind=names[keys[group]][1],
+            mentions=mentioned,
+            messages=negative + neutral + positive,
+            people=persons,
+            score=score / 10_000,
+        )
+        for group, persons, (negative, neutral, positive, mentioned, score, _) in rows
+    ]
+
+
+# ---- threads and reactions -------------------------------------------------------------------------------------------
+
+_INSIDE = select(func.count()).select_from(channels).where(among(channels.c.parent_id, "homes"))
+_in_a_thread = readings.c.thread_id.is_not(None)
+_inside = (
+    readings.c.channel_id != readings.c.home_id
+)  # a Discord thread is a channel, and may be all there is to name it
+_roots = channels.alias("roots")
+_messages = func.count().label("messages")
+_root = (
+    func.coalesce(_roots.c.platform, channels.c.platform).label("platform"),
+    func.coalesce(_roots.c.workspace, channels.c.workspace).label("workspace"),
+    func.coalesce(_roots.c.key, channels.c.key).label("channel"),
+    func.coalesce(threads.c.key, channels.c.key).label("root"),
+)
+_THREADS = (
+    select(
+        *_root,
+        _messages,
+        func.count(readings.c.author_id.distinct()).label("people"),
+        func.sum(_score).label("score"),
+    )
+    .select_from(readings)
+    .join(channels, channels.c.id == readings.c.channel_id)
+    .outerjoin(threads, threads.c.id == readings.c.thread_id)
+    .outerjoin(_roots, _roots.c.id == threads.c.channel_id)
+    .where(among(readings.c.home_id, "homes"), _sent_inside, readings.c.label.is_not(None))
+    .group_by(*(part.element for part in _root))
+    .order_by(_messages.desc(), *(part.element for part in _root))
+    .limit(bindparam("most"))
+)
+
+_given_count = func.count().label("given")
+_cleared = (
+    select(clearings.c.at)
+    .where(
+        clearings.c.channel_id == reactions.c.channel_id,
+        clearings.c.key == reactions.c.key,
+        or_(clearings.c.emoji == "", clearings.c.emoji == reactions.c.emoji),
+        clearings.c.at >= reactions.c.at,
+    )
+    .exists()
+)
+_REACTIONS = (
+    select(reactions.c.emoji, _given_count, func.count(reactions.c.author_id.distinct()).label("people"))
+    .select_from(readings)
+    .join(reactions, (reactions.c.channel_id == readings.c.channel_id) & (reactions.c.key == readings.c.key))
+    .where(among(readings.c.home_id, "homes"), _sent_inside, reactions.c.added, ~_cleared)
+    .group_by(reactions.c.emoji)
+    .order_by(_given_count.desc(), reactions.c.emoji)
+)
+
+# ---- what waits ------------------------------------------------------------------------------------------------------
+
+_WAITING = (
+    select(func.count())
+    .select_from(inbox)
+    .where(
+        inbox.c.subject.is_not(None),
+        inbox.c.channel.in_(bindparam("channels", expanding=True)),
+        inbox.c.sent_at >= bindparam("start"),
+        inbox.c.sent_at < bindparam("end"),
+    )
+)

@@ -1,0 +1,241 @@
+"""All tables on one page.
+
+Times are integer milliseconds since 1970 in UTC; `end` counts quarter hours since then. Probabilities are integers in
+steps of 1e-4, so that sums are exact and whatever was added can be taken out again without a trace. People are
+pseudonyms, and each name that repeats (channel, author, model, entity) is stored once and stood for by a small integer.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite gives a table its row number for free only when the key's type is spelled INTEGER.
+Number = BigInteger().with_variant(Integer, "sqlite")
+
+# ---- the installation --------------------------------------------------------------------------------------------
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("name", Text, primary_key=True),  # 'fingerprint' of the key; 'compat': the oldest schema that may write here
+    Column("value", Text, nullable=False),
+)
+
+# ---- names and the numbers that stand for them -------------------------------------------------------------------
+
+channels = Table(
+    "channels",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("platform", Text, nullable=False),
+    Column("workspace", Text, nullable=False),
+    Column("key", Text, nullable=False),  # the platform's id
+    Column("name", Text),  # NULL: only ever seen as the place of a message
+    Column("private", Boolean, nullable=False, server_default=false()),
+    Column("parent_id", ForeignKey("channels.id")),  # a Discord thread's channel, for whose numbers it counts
+    Column("seen_at", BigInteger),  # of the ChannelSeen that `name`, `private` and `parent_id` come from
+    Column("gone", Text),  # bot.message.Gone of the latest ChannelGone; in force unless `seen_at` is later
+    Column("gone_at", BigInteger),
+    Column("deleted_at", BigInteger),  # the latest Gone.DELETED: what was sent until then is in no number, for good
+    UniqueConstraint("platform", "workspace", "key"),
+)
+
+authors = Table(
+    "authors",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("pseudonym", Text, nullable=False, unique=True),
+    Column("opted_out", Boolean, nullable=False, server_default=false()),
+    Column("counted_from", BigInteger),  # when they opted in again: what they sent before stays forgotten
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),  # name and version
+)
+
+reasons = Table(
+    "reasons",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),  # why a message was not read: 'bot', 'language de'
+)
+
+entities = Table(
+    "entities",
+    metadata,
+    Column("id", Number, primary_key=True),  # from 1: 0 and -1 have a meaning in rollups.about
+    Column("key", Text, nullable=False, unique=True),  # bot.entities.canonical
+)
+
+surfaces = Table(
+    "surfaces",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("text", Text, nullable=False, unique=True),  # an entity as somebody wrote it
+    Column("entity_id", ForeignKey("entities.id"), nullable=False, index=True),
+)
+
+threads = Table(
+    "threads",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("channel_id", ForeignKey("channels.id"), nullable=False),
+    Column("key", Text, nullable=False),  # the id of its first message
+    UniqueConstraint("channel_id", "key"),
+)
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("key", Text, primary_key=True),  # canonical form of `written`
+    Column("written", Text, nullable=False),
+    Column("meant_key", Text),  # canonical form of `meant`; NULL hides the entity
+    Column("meant", Text),
+)
+
+# ---- what was read -----------------------------------------------------------------------------------------------
+
+readings = Table(
+    "readings",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("channel_id", ForeignKey("channels.id"), nullable=False),  # as delivered: for Discord the thread
+    Column("key", Text, nullable=False),  # the message's id there
+    Column("deleted", Boolean, nullable=False, server_default=false()),  # a tombstone: everything below is NULL
+    Column("home_id", ForeignKey("channels.id")),  # the channel it counts for: its own, or the parent of a thread
+    Column("author_id", ForeignKey("authors.id")),
+    Column("sent_at", BigInteger),
+    Column("revised_at", BigInteger),
+    Column("thread_id", ForeignKey("threads.id")),
+    Column("from_bot", Boolean),
+    Column("model_id", ForeignKey("models.id")),  # NULL: nobody looked at it (a bot's)
+    Column("language", Text),  # ISO 639-1, where the model was sure of it
+    # NULL from here on: in no mood, because a bot sent it or the model has no figures for its language
+    Column("label", SmallInteger),  # -1 negative, 0 neutral, 1 positive
+    Column("negative", SmallInteger),
+    Column("neutral", SmallInteger),
+    Column("positive", SmallInteger),
+    UniqueConstraint("channel_id", "key"),
+    CheckConstraint("deleted OR (author_id IS NOT NULL AND sent_at IS NOT NULL)", name="whole"),
+)
+Index("ix_readings_sent_at", readings.c.home_id, readings.c.sent_at)
+Index(
+    "ix_readings_thread",
+    readings.c.home_id,
+    readings.c.sent_at,
+    readings.c.thread_id,
+    sqlite_where=text("thread_id IS NOT NULL"),
+    postgresql_where=text("thread_id IS NOT NULL"),
+)
+Index("ix_readings_author_id", readings.c.author_id)  # for opting out
+
+mentions = Table(
+    "mentions",
+    metadata,
+    Column("reading_id", ForeignKey("readings.id"), primary_key=True),
+    Column("surface_id", ForeignKey("surfaces.id"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("times", Integer, nullable=False),  # how often in this message
+    sqlite_with_rowid=False,
+)
+
+Index("ix_mentions_surface_id", mentions.c.surface_id)  # for aliases: which messages name both
+
+reactions = Table(
+    "reactions",
+    metadata,
+    # By the message's name, not its reading: a reaction may come before its message.
+    Column("channel_id", ForeignKey("channels.id"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("author_id", ForeignKey("authors.id"), primary_key=True),
+    Column("emoji", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("added", Boolean, nullable=False),  # withdrawn ones are kept, or an older 'added' would bring them back
+    sqlite_with_rowid=False,
+)
+Index("ix_reactions_author_id", reactions.c.author_id)
+
+clearings = Table(
+    "clearings",
+    metadata,
+    Column("channel_id", ForeignKey("channels.id"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("emoji", Text, primary_key=True),  # '' for all of them
+    Column("at", BigInteger, nullable=False),  # reactions given until then don't stand
+    sqlite_with_rowid=False,
+)
+
+# ---- sums over what was read -------------------------------------------------------------------------------------
+
+spellings = Table(
+    "spellings",
+    metadata,
+    # By channel, so that a name known from a private one isn't offered elsewhere.
+    Column("home_id", ForeignKey("channels.id"), primary_key=True),
+    Column("surface_id", ForeignKey("surfaces.id"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("times", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+rollups = Table(
+    "rollups",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("home_id", ForeignKey("channels.id"), nullable=False),
+    Column("span", SmallInteger, nullable=False),  # storage.rollups.Span
+    Column("end", Integer, nullable=False),  # the bucket's end, exclusive
+    Column("about", Integer, nullable=False),  # an entity's id; 0: every message read; -1: those not read
+    Column("tallies", LargeBinary, nullable=False),  # packed, an entry for each (author, model): storage.rollups.ENTRY
+    UniqueConstraint("home_id", "span", "end", "about"),
+)
+
+# ---- what waits --------------------------------------------------------------------------------------------------
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("identity", LargeBinary, nullable=False, unique=True),  # keyed digest of the whole event: twice is once
+    Column("subject", LargeBinary),  # keyed digest of the message it is about
+    Column("channel", LargeBinary),  # keyed digest of the channel it is about
+    Column("author", Text),  # so that opting out drops what waits
+    Column("sent_at", BigInteger),
+    Column("revised_at", BigInteger),  # of a Message; for a Deletion the largest number there is
+    Column("accepted_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("leased_until", BigInteger, nullable=False, server_default=text("0")),
+    Column("reason", Text),  # set aside: never lent again
+    Column("sealed", LargeBinary, nullable=False),  # key id, nonce, AES-GCM of the event
+    sqlite_autoincrement=True,  # a receipt never names a second event
+)
+Index("ix_inbox_subject", inbox.c.subject)
