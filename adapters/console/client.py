@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -37,7 +37,7 @@ OWN_COMMANDS = {
 class Terminal:
     """One person at a terminal, in one channel at a time.
 
-    `places` gives the channels there are now. Messages typed into a channel take the same path as any platform's;
+    Messages typed into a channel take the same path as any platform's;
     nothing typed is kept in a history file.
     """
 
@@ -48,7 +48,7 @@ class Terminal:
         analyzer: Analyzer,
         answers: Answers,
         pseudonyms: Pseudonyms,
-        places: Callable[[], Sequence[Place]],
+        places: Sequence[Place],
         here: Place,
         who: str,
         zone: ZoneInfo,
@@ -98,7 +98,7 @@ class Terminal:
         try:
             question = parse(
                 text,
-                places=self._places(),
+                places=self._places,
                 here=self._here,
                 now=datetime.now(UTC),
                 zone=self._zone,
@@ -126,12 +126,12 @@ class Terminal:
 
     def _join(self, name: str) -> None:
         wanted = name.removeprefix("#").lower()
-        for place in self._places():
+        for place in self._places:
             if place.name.lower() == wanted:
                 self._here = place
                 self._tell(f"You are in #{place.name}.")
                 return
-        there = ", ".join(f"#{place.name}" for place in self._places())
+        there = ", ".join(f"#{place.name}" for place in self._places)
         self._tell(f"There is no #{wanted}. There are: {there}.", style="yellow")
 
     def _tell(self, text: str, *, style: str = "dim") -> None:
@@ -157,7 +157,7 @@ class Terminal:
 
     def _completer(self) -> Completer:
         commands = [f"/{subject}" for subject in SUBJECTS] + [f"/{command}" for command in OWN_COMMANDS]
-        return WordCompleter(commands + [f"#{place.name}" for place in self._places()], WORD=True, ignore_case=True)
+        return WordCompleter(commands + [f"#{place.name}" for place in self._places], WORD=True, ignore_case=True)
 
 
 def _in_words(analysis: Analysis) -> str:

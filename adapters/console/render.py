@@ -14,6 +14,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from bot.analysis import Analysis
 from bot.answer import Align, Answer, Chart, ChartKind, Point, Series, Table
 
 CHART_ROWS = 12
@@ -179,3 +180,24 @@ def _range(shown: Chart) -> tuple[float, float]:
 
 def _block(value: float, low: float, high: float) -> str:
     return BLOCKS[int((value - low) / ((high - low) or 1.0) * (len(BLOCKS) - 1) + 0.5)]
+
+
+def analysed(text: str, analysis: Analysis) -> Text:
+    """A message with the names in it marked, and below it what was read."""
+    shown = Text()
+    at = 0
+    for entity in analysis.entities:
+        shown.append(literal(text[at : entity.start]))
+        shown.append(literal(text[entity.start : entity.end]), style="bold cyan")
+        shown.append(f" ({entity.kind})", style="dim")
+        at = entity.end
+    shown.append(literal(text[at:]) + "\n")
+    read = analysis.sentiment
+    if read is None:
+        shown.append(f"not read: the language seems to be '{analysis.language}'", style="yellow")
+    else:
+        shares = f"negative {read.negative:.0%}, neutral {read.neutral:.0%}, positive {read.positive:.0%}"
+        shown.append(f"{read.label} {read.score:+.2f}", style="bold")
+        shown.append(f"  {shares}", style="dim")
+    shown.append(f"\n{analysis.model}", style="dim")
+    return shown

@@ -1,0 +1,5 @@
+"""`python -m bot` is `roomtone`."""
+
+from bot.cli import main
+
+main()

@@ -1,0 +1,365 @@
+"""The composition root: settings → parts → run. The only importer of adapters and storage."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO
+from zoneinfo import ZoneInfo
+
+import tzlocal
+from rich.console import Console
+from rich.text import Text
+
+from adapters.console.client import Terminal
+from adapters.console.render import render
+from adapters.console.translate import moved
+from adapters.exports import open_export
+from bot import doctor
+from bot.analysis import Analysis, Analyzer
+from bot.analysis.batching import Batching
+from bot.analysis.embedded import Embedded
+from bot.answer import Answer
+from bot.answers import Answers
+from bot.errors import ConfigurationError, RoomtoneError
+from bot.importing import Aside, Line, Report, bring_in
+from bot.ingest import Ingest
+from bot.message import Platform
+from bot.privacy import KEY_BYTES, Key, Pseudonyms
+from bot.question import Place, parse
+from bot.settings import PREFIX, Settings
+from bot.store import ChannelSummary
+from bot.trends import Trends
+from storage import Storage, open_storage
+
+__all__ = ["App", "Report", "render"]
+
+SAMPLE = Path(__file__).parents[1] / "adapters" / "console" / "sample"
+SAMPLE_NAME = "lanternfish-sample"
+SAMPLE_WELCOME = (
+    "Roomtone, on a made-up workspace: nothing is imported yet. `roomtone import PATH` brings your own export in."
+)
+
+STREAM_BATCH = 256
+"""Lines of `roomtone analyze -` read together at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """Roomtone, put together on one database."""
+
+    storage: Storage
+    pseudonyms: Pseudonyms
+    analyzer: Batching
+    ingest: Ingest
+    answers: Answers
+    zone: ZoneInfo
+
+    async def places(self) -> tuple[Place, ...]:
+        """Every channel; for an operator, who may see them all."""
+        return tuple(
+            Place(summary.channel, summary.name, summary.private) for summary in await self.storage.readings.channels()
+        )
+
+    async def ask(self, text: str, *, here: Place | None = None, zone: ZoneInfo | None = None) -> Answer:
+        """Answer a question as the operator at this machine asks it. Raises QuestionError."""
+        question = parse(
+            text,
+            places=await self.places(),
+            here=here,
+            now=datetime.now(UTC),
+            zone=zone or self.zone,
+            asker=self.pseudonyms.of(Platform.CONSOLE, "shell", getpass.getuser()),
+        )
+        return await self.answers.answer(question)
+
+
+@asynccontextmanager
+async def opened(settings: Settings, *, database: str | None = None, sample: bool = False) -> AsyncIterator[App]:
+    """The parts, wired, on the configured database, another, or the sample workspace's own.
+
+    Raises ConfigurationError, StorageError.
+    """
+    url = database or settings.database_url
+    if sample:
+        url = sample_database(url, datetime.now(UTC))
+    key = load_key(settings, url)
+    async with open_storage(url, key) as storage, Batching(reader(settings)) as analyzer:
+        app = App(
+            storage=storage,
+            pseudonyms=Pseudonyms(key),
+            analyzer=analyzer,
+            ingest=Ingest(storage.inbox, analyzer, storage.ledger),
+            answers=Answers(Trends(storage.readings), storage.ledger, storage.inbox, storage.names),
+            zone=own_zone(settings),
+        )
+        if sample:
+            await _fill_with_sample(app)
+        yield app
+
+
+def reader(settings: Settings) -> Analyzer:
+    """Who reads: the model that Roomtone ships."""
+    del settings  # other models will be settings
+    return Embedded()
+
+
+def own_zone(settings: Settings) -> ZoneInfo:
+    """The zone that times are read in where nobody's own is known."""
+    return ZoneInfo(settings.time_zone or tzlocal.get_localzone_name() or "UTC")
+
+
+def load_key(settings: Settings, url: str) -> Key:
+    """The installation's secret, made on first use. Raises ConfigurationError if what is there isn't one."""
+    if settings.key is not None:
+        return _key(settings.key.get_secret_value(), "ROOMTONE_KEY")
+    path = settings.key_file or key_path(url)
+    try:
+        return _key(path.read_text(encoding="ascii").strip(), str(path))
+    except FileNotFoundError:
+        pass
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"The key file {path} can't be read; check its owner and permissions.") from error
+    secret = secrets.token_bytes(KEY_BYTES)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Created readable by its owner alone; O_EXCL, so that of two first starts one waits for the other's key.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return load_key(settings, url)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The key file {path} can't be written ({error.strerror}); name another place in ROOMTONE_KEY_FILE."
+        ) from error
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secret.hex() + "\n")
+    return Key(secret)
+
+
+def _key(text: str, where: str) -> Key:
+    try:
+        return Key(bytes.fromhex(text))
+    except ValueError:
+        raise ConfigurationError(
+            f"{where} doesn't hold a key: {2 * KEY_BYTES} hex digits are expected. Restore it from your copy."
+        ) from None
+
+
+def key_path(url: str) -> Path:
+    """Where the key is kept unless a setting says otherwise: beside an SQLite file, else in the working directory."""
+    file = url.partition(":///")[2] if url.startswith("sqlite") else url if "://" not in url else ""
+    return Path(file).with_suffix(".key") if file else Path("roomtone.key")
+
+
+async def import_paths(
+    app: App,
+    paths: Sequence[Path],
+    *,
+    workspace: str | None = None,
+    channel: str | None = None,
+    progress: Callable[[int, int, int], None] | None = None,
+) -> Report:
+    """Bring export files in. `progress` is told (bytes read, bytes in all, messages) as it goes."""
+    exports = [open_export(path, app.pseudonyms, workspace=workspace, channel=channel) for path in paths]
+    return await bring_in(exports, app.ingest, app.storage.ledger, progress=progress)
+
+
+def sample_database(url: str, today: datetime) -> str:
+    """The sample workspace's own database, beside that of `url` and named by the week it is moved to."""
+    year, week, _ = today.isocalendar()
+    return f"sqlite:///{key_path(url).with_name(f'sample-{year}-W{week:02}.db')}"
+
+
+async def _fill_with_sample(app: App) -> None:
+    """Bring the sample workspace in, moved by whole weeks so that it ends last Sunday; nothing new if it is there."""
+    export = open_export(SAMPLE, app.pseudonyms, workspace=SAMPLE_NAME)
+    lines = [item for item in export if isinstance(item, Line | Aside)]
+    end = max(item.message.sent_at for item in lines if isinstance(item, Line))
+    today = datetime.now(UTC).date()
+    monday = today - timedelta(days=today.weekday())
+    by = timedelta(weeks=(monday - end.date()).days // 7)
+    events = [
+        moved(event, by)
+        for item in lines
+        for event in ((item.message, *item.others) if isinstance(item, Line) else (item.event,))
+    ]
+    await app.ingest.drain()
+    await app.ingest.accept(*events)
+    await app.ingest.drain()
+
+
+async def run_console(settings: Settings, *, database: str | None, sample: bool, console: Console) -> None:
+    """The terminal: on what was imported, or else on the sample workspace. Ends with its input."""
+    if not sample:
+        async with opened(settings, database=database) as app:
+            if await app.places():
+                await _terminal(app, console, welcome="Roomtone, on what you have imported.")
+                return
+    async with opened(settings, database=database, sample=True) as app:
+        await _terminal(app, console, welcome=SAMPLE_WELCOME)
+
+
+async def _terminal(app: App, console: Console, *, welcome: str) -> None:
+    places = await app.places()
+    busiest = max(await app.storage.readings.channels(), key=lambda summary: summary.messages)
+    here = next(place for place in places if place.channel == busiest.channel)
+    terminal = Terminal(
+        ingest=app.ingest,
+        analyzer=app.analyzer,
+        answers=app.answers,
+        pseudonyms=app.pseudonyms,
+        places=places,
+        here=here,
+        who=getpass.getuser(),
+        zone=app.zone,
+        console=console,
+    )
+    console.print(Text(welcome, style="bold"))
+    console.print(Text(f"You are in #{here.name}. Type to talk, /help to ask, Ctrl-D to leave.\n", style="dim"))
+    await terminal.ask("digest")
+    await terminal.run()
+
+
+async def analyze(settings: Settings, text: str) -> Analysis:
+    """One message's reading."""
+    (analysis,) = await reader(settings).analyze([text])
+    return analysis
+
+
+async def analyze_stream(
+    settings: Settings, lines: BinaryIO, *, write: Callable[[Mapping[str, Any]], None], jsonl: bool
+) -> int:
+    """Read a message a line and write one object a line, in order; returns how many lines were no message.
+
+    Whatever has arrived is read together, and a lone line at once: a pipe is quick, a person isn't kept waiting.
+    """
+    analyzer = reader(settings)
+    arrived: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=4 * STREAM_BATCH)
+    loop = asyncio.get_running_loop()
+
+    def pump() -> None:
+        for line in lines:
+            asyncio.run_coroutine_threadsafe(arrived.put(line), loop).result()
+        asyncio.run_coroutine_threadsafe(arrived.put(None), loop).result()
+
+    bad = 0
+    number = 0
+    pumping = asyncio.create_task(asyncio.to_thread(pump))
+    ended = False
+    while not ended:
+        batch = [await arrived.get()]
+        while len(batch) < STREAM_BATCH and not arrived.empty():
+            batch.append(arrived.get_nowait())
+        ended = batch[-1] is None
+        texts = [_text(line, jsonl) for line in batch if line is not None]
+        analyses = iter(await analyzer.analyze([text for text in texts if text is not None]))
+        for text in texts:
+            number += 1
+            if text is None:
+                bad += 1
+                write({"error": f'line {number} is not a JSON object with a "text"'})
+            else:
+                write(analysis_as_json(text, next(analyses)))
+    await pumping
+    return bad
+
+
+def _text(line: bytes, jsonl: bool) -> str | None:
+    written = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "replace")
+    if not jsonl:
+        return written
+    try:
+        text = json.loads(written).get("text")
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    return text if isinstance(text, str) else None
+
+
+def analysis_as_json(text: str, analysis: Analysis) -> dict[str, Any]:
+    """An analysis as `roomtone analyze --json` prints it; a language that isn't read has no figures (null)."""
+    read = analysis.sentiment
+    return {
+        "text": text,
+        "sentiment": {
+            "label": read and str(read.label),
+            "score": read and round(read.score, 4),
+            "negative": read and round(read.negative, 4),
+            "neutral": read and round(read.neutral, 4),
+            "positive": read and round(read.positive, 4),
+        },
+        "entities": [
+            {
+                "text": entity.text,
+                "kind": str(entity.kind),
+                "start": entity.start,
+                "end": entity.end,
+                "confidence": round(entity.confidence, 4),
+            }
+            for entity in analysis.entities
+        ],
+        "model": analysis.model,
+        "language": analysis.language,
+    }
+
+
+def render_analysis(text: str, analysis: Analysis) -> Text:
+    """An analysis for the terminal: the text with its names marked, and what was read in it."""
+    from adapters.console.render import analysed
+
+    return analysed(text, analysis)
+
+
+def channel_as_json(summary: ChannelSummary) -> dict[str, Any]:
+    """A channel as `roomtone channels --json` prints it."""
+    return {
+        "platform": str(summary.channel.platform),
+        "workspace": summary.channel.workspace,
+        "channel": summary.name,
+        "id": summary.channel.id,
+        "messages": summary.messages,
+        "people": summary.people,
+        "first": summary.first and summary.first.isoformat(),
+        "last": summary.last and summary.last.isoformat(),
+    }
+
+
+async def examine(settings: Settings, *, database: str | None) -> Sequence[doctor.Finding]:
+    """Look at everything that can be wrong; never raises for what it finds."""
+    url = database or settings.database_url
+    known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+    findings = [*doctor.installation(), *doctor.environment(os.environ, known)]
+    findings.append(await _examine_reader(settings))
+    try:
+        async with opened(settings, database=database) as app:
+            channels = await app.storage.readings.channels()
+            messages = sum(summary.messages for summary in channels)
+            findings.append(
+                doctor.Finding("database", True, f"{url}: {messages:,} messages read in {len(channels):,} channels.")
+            )
+            findings += doctor.inbox(await app.storage.inbox.count())
+    except RoomtoneError as error:
+        findings.append(doctor.Finding("database", False, str(error)))
+    key = settings.key_file or key_path(url)
+    if settings.key is None:
+        findings += doctor.key_file(key)
+    if key.parent.exists():
+        findings.append(doctor.disk(key.parent))
+    return findings
+
+
+async def _examine_reader(settings: Settings) -> doctor.Finding:
+    begun = time.monotonic()
+    try:
+        (analysis,) = await reader(settings).analyze(["Thanks, the build works again!"])
+    except RoomtoneError as error:
+        return doctor.Finding("model", False, str(error))
+    return doctor.Finding("model", True, f"{analysis.model}, first answer after {time.monotonic() - begun:.2f} s.")

@@ -1,0 +1,356 @@
+"""The command line: verbs and their help; calls `app`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Coroutine
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from bot.errors import ConfigurationError, QuestionError, RoomtoneError
+from bot.settings import Settings
+
+T = TypeVar("T")
+
+cli = typer.Typer(
+    name="roomtone",
+    help="An honest, private reading of your team's own conversation.\n\n"
+    "Start with `roomtone run`: without tokens it opens a terminal on a sample workspace. "
+    '`roomtone import PATH` brings your own export in; `roomtone ask "mood #general last week"` asks about it.',
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_show_locals=False,  # locals hold messages and tokens
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+names = typer.Typer(
+    help="What things are called: let several spellings mean one, or hide a name.", no_args_is_help=True
+)
+cli.add_typer(names, name="names")
+
+Database = Annotated[
+    str | None,
+    typer.Option("--database", metavar="URL", help="Use this database instead of ROOMTONE_DATABASE_URL."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print data instead of text.")]
+Sample = Annotated[bool, typer.Option("--sample", help="Use the sample workspace that Roomtone ships.")]
+Zone = Annotated[
+    str | None, typer.Option("--zone", metavar="ZONE", help="Read times in this zone, such as Europe/Berlin.")
+]
+
+out = Console(highlight=False, soft_wrap=False)
+err = Console(stderr=True, highlight=False)
+
+
+def main() -> None:
+    """Run the command line; a RoomtoneError becomes one clear sentence and exit code 1."""
+    try:
+        cli()
+    except RoomtoneError as error:
+        fail(error)
+    except BrokenPipeError:
+        # `roomtone … | head` has seen enough.
+        sys.stderr.close()
+        raise SystemExit(0) from None
+
+
+def fail(error: RoomtoneError) -> NoReturn:
+    """Say what went wrong and what to do next, and leave with exit code 1."""
+    suggestions = error.suggestions if isinstance(error, QuestionError) else ()
+    if "--json" in sys.argv:
+        print_json({"error": str(error), "suggestions": list(suggestions)})
+    err.print(Text(f"roomtone: {error}", style="red"))
+    for suggestion in suggestions:
+        err.print(Text(f"  {suggestion}"))
+    raise SystemExit(1) from None
+
+
+def print_json(data: Any) -> None:
+    """One line of JSON on standard output, flushed."""
+    sys.stdout.write(as_json(data) + "\n")
+    sys.stdout.flush()
+
+
+def as_json(data: Any) -> str:
+    """Readable JSON, escaped only where a lone surrogate couldn't be written as UTF-8."""
+    text = json.dumps(data, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(data)
+    return text
+
+
+def perform(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
+    """Read the settings and run `work` in an event loop of its own."""
+    from bot import logs
+
+    settings = Settings.read()
+    logs.configure(level=settings.log_level, as_json=settings.log_json)
+    try:
+        return asyncio.run(work(settings))
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"roomtone {installed_version('roomtone')}")
+        raise typer.Exit
+
+
+@cli.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@cli.command()
+def run(database: Database = None, sample: Sample = False) -> None:
+    """Start Roomtone; without tokens, as a terminal on your imports or on the sample workspace."""
+    from bot import app
+
+    perform(lambda settings: app.run_console(settings, database=database, sample=sample, console=out))
+
+
+@cli.command(name="import")
+def import_(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Slack exports (.zip or folder), DiscordChatExporter JSON, JSONL.")
+    ],
+    database: Database = None,
+    workspace: Annotated[str | None, typer.Option(help="The workspace's id, where the export doesn't name it.")] = None,
+    channel: Annotated[str | None, typer.Option(help="Take only this channel.")] = None,
+    json_: AsJson = False,
+) -> None:
+    """Bring a chat export in. Stopped half-way, run it again: it goes on, and counts nothing twice."""
+    from bot import app
+
+    for path in paths:
+        if not path.exists():
+            raise ConfigurationError(f"There is no file {path}.")
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(), console=err, disable=not err.is_terminal, transient=True,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("Importing", total=None, rate="")
+
+        def progress(done: int, total: int, messages: int) -> None:
+            bar.update(task, completed=done, total=total)
+            elapsed = bar.tasks[0].elapsed or 1
+            bar.update(task, rate=f"{messages:,} messages, {messages / elapsed:,.0f}/s")
+
+        async def work(settings: Settings) -> app.Report:
+            async with app.opened(settings, database=database) as opened:
+                return await app.import_paths(opened, paths, workspace=workspace, channel=channel, progress=progress)
+
+        report = perform(work)
+    if json_:
+        print_json(report.as_json())
+    else:
+        out.print(report.in_words())
+    if report.failed:
+        raise SystemExit(1)
+
+
+@cli.command()
+def ask(
+    question: Annotated[list[str], typer.Argument(help='Such as "mood #general last month".')],
+    database: Database = None,
+    sample: Sample = False,
+    zone: Zone = None,
+    chart: Annotated[Path | None, typer.Option(help="Write the answer's chart to this PNG file.")] = None,
+    dark: Annotated[bool, typer.Option("--dark", help="Draw the chart for a dark background.")] = False,
+    json_: AsJson = False,
+) -> None:
+    """Ask a question, in the same words as in Slack and Discord; `roomtone ask help` lists them."""
+    _answer(" ".join(question), database, sample, zone, chart, dark, json_)
+
+
+@cli.command()
+def digest(
+    channel: Annotated[str | None, typer.Option(help="The channel; all of them if left out.")] = None,
+    week: Annotated[str, typer.Option(help="Such as 2026-W10; the last whole week if left out.")] = "last week",
+    database: Database = None,
+    sample: Sample = False,
+    zone: Zone = None,
+    chart: Annotated[Path | None, typer.Option(help="Write the digest's chart to this PNG file.")] = None,
+    dark: Annotated[bool, typer.Option("--dark", help="Draw the chart for a dark background.")] = False,
+    json_: AsJson = False,
+) -> None:
+    """The weekly digest of a channel: how it felt, what moved it, what was talked about."""
+    where = f"#{channel.removeprefix('#')}" if channel else "everywhere"
+    _answer(f"digest {where} {week}", database, sample, zone, chart, dark, json_)
+
+
+def _answer(
+    text: str, database: str | None, sample: bool, zone: str | None, chart: Path | None, dark: bool, json_: bool
+) -> None:
+    from bot import app
+    from bot.answer import Answer, answer_as_json
+
+    async def work(settings: Settings) -> Answer:
+        async with app.opened(settings, database=database, sample=sample) as opened:
+            return await opened.ask(text, zone=_zone(zone))
+
+    answer = perform(work)
+    if chart is not None:
+        if answer.chart is None:
+            err.print(Text("This answer has no chart.", style="yellow"))
+        else:
+            from bot.chart import draw
+
+            chart.write_bytes(draw(answer.chart, dark=dark))
+    if json_:
+        print_json(answer_as_json(answer))
+    else:
+        out.print(app.render(answer, width=out.width))
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    if name is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ConfigurationError(f"{name!r} is not a time zone; names look like Europe/Berlin.") from None
+
+
+@cli.command()
+def analyze(
+    text: Annotated[str | None, typer.Argument(help="A message; - reads messages from standard input.")] = None,
+    json_: AsJson = False,
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", help='Read a JSON object with "text" a line, so that messages can hold newlines.')
+    ] = False,
+) -> None:
+    """Read messages: their sentiment and the names in them. Nothing is kept.
+
+    `roomtone analyze --json -` reads one message a line and writes one JSON object a line, in order.
+    """
+    from bot import app
+
+    if text is None and not jsonl:
+        raise typer.BadParameter("Give a message, or - to read messages from standard input.")
+    if text is not None and text != "-":
+        analysis = perform(lambda settings: app.analyze(settings, text))
+        if json_:
+            print_json(app.analysis_as_json(text, analysis))
+        else:
+            out.print(app.render_analysis(text, analysis))
+        return
+    bad = perform(lambda settings: app.analyze_stream(settings, sys.stdin.buffer, write=print_json, jsonl=jsonl))
+    if bad:
+        raise SystemExit(1)
+
+
+@cli.command()
+def channels(database: Database = None, sample: Sample = False, json_: AsJson = False) -> None:
+    """List the channels and how much of each was read."""
+    from bot import app
+
+    async def work(settings: Settings) -> list[dict[str, Any]]:
+        async with app.opened(settings, database=database, sample=sample) as opened:
+            return [app.channel_as_json(summary) for summary in await opened.storage.readings.channels()]
+
+    found = perform(work)
+    if json_:
+        for channel in found:
+            print_json(channel)
+        return
+    if not found:
+        out.print("No channels yet. `roomtone import PATH` brings a chat export in; `--sample` shows a made-up one.")
+        return
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for title in ("channel", "workspace", "platform", "messages", "people", "first", "last"):
+        table.add_column(title, justify="right" if title in {"messages", "people"} else "left")
+    for channel in found:
+        table.add_row(
+            Text(f"#{channel['channel']}"),
+            Text(channel["workspace"]),
+            channel["platform"],
+            f"{channel['messages']:,}",
+            f"{channel['people']:,}",
+            (channel["first"] or "")[:10],
+            (channel["last"] or "")[:10],
+        )
+    out.print(table)
+
+
+@cli.command()
+def doctor(database: Database = None, json_: AsJson = False) -> None:
+    """Check the installation, and say the mend for everything that is wrong."""
+    from bot import app
+
+    findings = perform(lambda settings: app.examine(settings, database=database))
+    if json_:
+        print_json([finding.as_json() for finding in findings])
+    else:
+        for finding in findings:
+            mark, style = ("✓", "green") if finding.ok else ("✗", "red")
+            out.print(Text(f"{mark} ", style=style), Text(f"{finding.subject}: {finding.says}"), sep="")
+    if not all(finding.ok for finding in findings):
+        raise SystemExit(1)
+
+
+@names.command("list")
+def names_list(database: Database = None, json_: AsJson = False) -> None:
+    """Show every alias and every hidden name."""
+    from bot import app
+
+    async def work(settings: Settings) -> list[dict[str, str | None]]:
+        async with app.opened(settings, database=database) as opened:
+            return [{"written": a.written, "meant": a.meant} for a in await opened.storage.names.aliases()]
+
+    found = perform(work)
+    if json_:
+        print_json(found)
+        return
+    for alias in found:
+        out.print(Text(f"{alias['written']} → {alias['meant'] or '(hidden)'}"))
+    if not found:
+        out.print("No aliases yet. `roomtone names alias k8s Kubernetes` makes one.")
+
+
+@names.command("alias")
+def names_alias(written: str, meant: str, database: Database = None) -> None:
+    """Let WRITTEN mean MEANT, in the past too."""
+    _with_names(database, lambda kept: kept.alias(written, meant))
+    out.print(Text(f"{written} now means {meant}."))
+
+
+@names.command("hide")
+def names_hide(written: str, database: Database = None) -> None:
+    """Keep WRITTEN out of every list."""
+    _with_names(database, lambda kept: kept.alias(written, None))
+    out.print(Text(f"{written} is hidden."))
+
+
+@names.command("remove")
+def names_remove(written: str, database: Database = None) -> None:
+    """Take an alias, or the hiding of a name, back."""
+    if not _with_names(database, lambda kept: kept.unalias(written)):
+        raise ConfigurationError(f"There is no alias for {written!r}; `roomtone names list` shows them.")
+    out.print(Text(f"{written} stands for itself again."))
+
+
+def _with_names(database: str | None, work: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
+    from bot import app
+
+    async def inside(settings: Settings) -> T:
+        async with app.opened(settings, database=database) as opened:
+            return await work(opened.storage.names)
+
+    return perform(inside)
