@@ -1,0 +1,1 @@
+"""Benchmarks that anyone can rerun; README.md beside this file says how."""
