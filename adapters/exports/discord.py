@@ -62,7 +62,8 @@ class DiscordExport:
         self._pseudonyms = pseudonyms
         self._workspace = workspace
         self._channel = channel.removeprefix("#") if channel else None
-        self._names = tuple(name for name in files.sizes if is_candidate(name))
+        # A file that was named by itself may be called anything.
+        self._names = tuple(filter(is_candidate, files.sizes)) or tuple(files.sizes)
         self.bytes_total = sum(files.sizes[name] for name in self._names)
         self.bytes_done = 0
 
@@ -144,7 +145,7 @@ def _header(guild: Mapping[str, Any], channel: Mapping[str, Any], workspace: str
         channel=Channel(Platform.DISCORD, place, channel_id),
         name=printable(words(channel.get("name"))) or channel_id,
         private="Private" in kind,
-        direct=guild_id == _DIRECT,
+        direct=guild_id == _DIRECT or kind.startswith("Direct"),
         parent=Channel(Platform.DISCORD, place, category) if in_thread else None,
         parent_name=printable(words(channel.get("category"))) if in_thread else "",
     )

@@ -170,14 +170,8 @@ class Archive:
         self.label = path.stem
         self._infos: dict[str, ZipInfo] = {}
         refused: list[FailedFile] = []
-        try:
-            with ZipFile(path) as archive:
-                infos = archive.infolist()
-        except (BadZipFile, EOFError, NotImplementedError, ValueError, OSError) as error:
-            why = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
-            raise ImportFileError(
-                f"{path} is a zip that is cut short or damaged{why}; download the export again."
-            ) from error
+        with _zip(path) as archive:
+            infos = archive.infolist()
         if len(infos) > MAX_FILES:
             raise ImportFileError(f"{path} holds more than {MAX_FILES:,} files; it is no chat export.")
         for info in infos:
@@ -202,7 +196,7 @@ class Archive:
     @contextmanager
     def opened(self, count: Callable[[int], None], /) -> Iterator[Opener]:
         """See Files."""
-        with ZipFile(self._path) as archive:
+        with _zip(self._path) as archive:
 
             @contextmanager
             def open_one(name: str) -> Iterator[Reader]:
@@ -213,13 +207,22 @@ class Archive:
                     raise Damaged("it is encrypted; unpack the zip with its password and import the folder")
                 try:
                     raw = archive.open(info)
-                except (BadZipFile, NotImplementedError, RuntimeError, OSError):
+                except (BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError):
                     raise Damaged("it is damaged inside the zip; download the export again") from None
                 with raw:
                     # What the zip says of a size can lie; what is read is counted.
                     yield Reader(raw, allowed=info.file_size, count=count)  # type: ignore[arg-type]
 
             yield open_one
+
+
+def _zip(path: Path) -> ZipFile:
+    try:
+        return ZipFile(path)
+    except (BadZipFile, EOFError, NotImplementedError, ValueError) as error:
+        raise ImportFileError(f"{path} is a zip that is cut short or damaged; download the export again.") from error
+    except OSError as error:
+        raise ImportFileError(f"{path} can't be read ({error.strerror}); check that it is still there.") from error
 
 
 def _is_litter(parts: Sequence[str]) -> bool:

@@ -14,6 +14,7 @@ MAX_RECORD = 32 * 2**20
 
 _CHUNK = 256 * 2**10
 _SPACE = " \t\n\r"
+_DELIMITERS = frozenset(",:]}" + _SPACE)
 
 # `strict` off: control characters in strings occur in hand-made exports. NaN and Infinity are no values of ours.
 _DECODER = json.JSONDecoder(strict=False, parse_constant=lambda _: None)
@@ -70,7 +71,8 @@ class JsonText:
                 if self._ended:
                     raise Damaged("it is not valid JSON, or cut short") from None
             else:
-                if end < len(self._buffer) or self._ended:  # else it may be the first digits of a number
+                # What no delimiter follows may be the first digits of a number.
+                if self._ended or self._buffer[end : end + 1] in _DELIMITERS:
                     self._at = end
                     return value
             if len(self._buffer) - self._at > MAX_RECORD:
