@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, StrEnum
+from functools import cached_property
+from itertools import chain, islice
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -230,6 +232,8 @@ def parse(
 
 @dataclass(frozen=True, slots=True)
 class _Asking:
+    """Who asks, where and when, and the channels they may ask about."""
+
     names: _Names
     here: Place | None
     now: datetime
@@ -237,93 +241,103 @@ class _Asking:
     asker: Pseudonym
 
     def question(self, subject: Subject, *sides: Side) -> Question:
+        """A question of this asker."""
         return Question(subject, sides, self.asker, self.zone, self.now)
+
+    def near(self, found: Sequence[Place]) -> Sequence[Place]:
+        """Those of `found` in the asker's own workspace, or all if none is."""
+        if self.here is None or len(found) < 2:
+            return found
+        own = self.here.channel
+        return [p for p in found if (p.channel.platform, p.channel.workspace) == (own.platform, own.workspace)] or found
+
+    def label(self, place: Place) -> str:
+        """The shortest way for the asker to name `place` alone."""
+        own = place.channel
+        for label in (place.name, f"{own.workspace}/{place.name}", f"{own.platform}/{own.workspace}/{place.name}"):
+            if tuple(self.near(self.names.called(label))) == (place,):
+                return f"#{label}"
+        return f"<#{own.id}>"
 
 
 class _Puzzle(Exception):
-    """What isn't understood: text[start:end], for which `meant` may have been written."""
+    """What isn't understood: text[start:end], for which `meant` may have been written, or `instead` the whole.
 
-    def __init__(self, message: str, start: int = 0, end: int = 0, meant: Sequence[str] = ()) -> None:
+    The message holds nothing of the text: what people write is in no error.
+    """
+
+    def __init__(
+        self, message: str, start: int, end: int, *, meant: Sequence[str] = (), instead: Sequence[str] = ()
+    ) -> None:
         super().__init__(message)
-        self.message, self.start, self.end, self.meant = message, start, end, tuple(meant)
-
-
-_LEADING = re.compile(r"^(?:[/!]?\s*roomtone\b[ ,:]*)?/?\s*", re.IGNORECASE)
-_TRAILING = " .,;:!?"
-_SETTINGS = re.compile(
-    r"(?:on|off|when|now|preview|send|stop|start|enable|disable)?(?: (?:now|weekly.*))?", re.IGNORECASE
-)
-
+        self.message, self.start, self.end = message, start, end
+        self.meant, self.instead = tuple(meant), tuple(instead)
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_FILLERS = _words(
-    "a about all also am an and any are around at bot by can channel channels chat conversation could current did do "
-    "does doing during feel feeling feelings felt for from get gets give going got had has have hello hey hi how i in "
-    "is it its just like lately look looking me messages my of on our out over overall people please right room rooms "
-    "see show so some team tell thanks thank that the their them there these they things think this "
-    "throughout to today's today us was we were what what's whats which who with within would you your roomtone how's "
-    "mood sentiment everyone everybody everything been being feels happen happened"
+_LEADING = re.compile(r"^(?:[/!]?\s*roomtone\b[ ,:]*)?/?\s*", re.IGNORECASE)
+_TRAILING = " .,;:!?"
+_SETTINGS = re.compile(
+    r"(?:on|off|when|now|preview|send|stop|start|enable|disable)?(?: ?\b(?:now|weekly.*))?", re.IGNORECASE
+)
+
+# Words that carry no meaning of their own in a question.
+_IDLE = _words(
+    "a about all also am an and any are around at been being by can channel channels could current did do does doing "
+    "during everybody everyone feel feeling feelings feels felt for from get gets give going got had happen happened "
+    "has have hello hey hi how how's i in is it its just lately me mood my now of on our out over overall people please "
+    "right roomtone see sentiment show so some team tell thank thanks that the their them there these they think this "
+    "throughout to top us was we were what what's whats which who with within would you your"
 )
 _BETWEEN_SIDES = _words("with vs vs. versus against to and than compared compare & between or / from by")
 _COMPARING = _words("vs vs. versus compared against")
+_LINKS = _words("in on during over for of at from within")
 
 _PEOPLE = r"(?:people|everyone|everybody|we|they|folks|you|the team|the others|others|us)"
-_SOFT_NAME = re.compile(
-    rf"(?:(?:what|how) (?:do|does|did|are|is|was|were|has|have) {_PEOPLE} (?:think|thinking|thought|feel|feeling|felt|say|"
-    r"saying|said)(?: about| of)?|(?:(?:what|how) (?:is|was) )?(?:the )?(?:mood|sentiment|feelings?|opinions?) (?:about|"
-    r"towards?)|tell me about|(?:and )?(?:what|how) about|mentions of|about) (?=\S)",
-    re.IGNORECASE,
-)
 _OPENINGS: tuple[tuple[re.Pattern[str], Subject], ...] = tuple(
     (re.compile(rf"(?:please )?(?:{pattern})", re.IGNORECASE), subject)
     for pattern, subject in (
-        (r"(?:opt(?: me)?[ -]?out|optout|forget me|leave me out|(?:don't|do not|stop) (?:count|counting|read|reading) me)\b.*", Subject.OPT_OUT),
+        (
+            r"(?:opt(?: me)?[ -]?out|optout|forget me|leave me out"
+            r"|(?:don't|do not|stop) (?:count|counting|read|reading) me)\b.*",
+            Subject.OPT_OUT,
+        ),
         (r"(?:opt(?: me)?[ -]?(?:back )?in|optin|count me)\b.*", Subject.OPT_IN),
         (r"what (?:do|does|did) (?:you|roomtone|it) (?:know|store|keep|see|save|read|collect)\b.*", Subject.PRIVACY),
+        (r"what can (?:i|you|one|we) (?:ask|do)\b.*|what (?:do|can) you do\b.*", Subject.HELP),
         (
             r"how (?:is|are|was|were|do|did|does) (?:you|this|that|it|these|the numbers?|the score|the mood)?\b ?"
-            r"(?:made|calculated|computed|measured|work|works|know(?: this| that| it)?)\b",
+            r"(?:made|calculated|computed|measured|works?|know(?: this| that| it)?)\b",
             Subject.EXPLAIN,
         ),
         (
-            rf"(?:what|who|which)(?:'s| \w+)? (?:(?:is|are|was|were|do|did|does|has|have|got|get|being|been|most|often|{_PEOPLE}) )*"
-            r"(?:talk(?:ing|ed|s)?(?: about)?|mention(?:ed|ing|s)?|discuss(?:ed|ing)?)\b",
+            r"(?:what|who|which)(?:'s| \w+)? (?:(?:is|are|was|were|do|did|does|has|have|got|get|being|been|most|often|"
+            rf"{_PEOPLE}) )*(?:talk(?:ing|ed|s)?(?: about)?|mention(?:ed|ing|s)?|discuss(?:ed|ing)?)\b",
             Subject.ENTITIES,
         ),
-        (r"what(?:'s| is| are| were| was)? (?:the )?(?:hot |main |top )?topics?\b", Subject.ENTITIES),
-        (r"what(?:'s| has| have| did)? (?:happened|i miss(?:ed)?|new)\b|catch me up\b|sum(?:marise|marize| up)\b", Subject.DIGEST),
-        (r"what can (?:i|you|one|we) (?:ask|do)\b.*|what (?:do|can) you do\b.*", Subject.HELP),
+        (
+            r"what(?:'s| has| have| did)? (?:happened|changed|i miss(?:ed)?|new)\b|catch me up\b"
+            r"|sum(?:marise|marize| up)\b",
+            Subject.DIGEST,
+        ),
     )
-)  # fmt: skip
+)
+_ABOUT = re.compile(
+    rf"(?:(?:what|how) (?:do|does|did|are|is|was|were|has|have) {_PEOPLE} "
+    r"(?:think|thinking|thought|feel|feeling|felt|say|saying|said)(?: about| of)?"
+    r"|(?:(?:what|how) (?:is|was) )?(?:the )?(?:mood|sentiment|feelings?|opinions?) (?:about|towards?)"
+    r"|tell me about|(?:and )?(?:what|how) about|mentions of|about) (?=\S)",
+    re.IGNORECASE,
+)
 _POLITE = re.compile(
-    r"(?:(?:please|show(?: me)?|give me|tell me|can you|could you|what(?:'s| is| was| are| were)?|how(?:'s| is| was| are"
-    r"| were)|the|our|and|hi|hey|hello|get|see|about|of) )+",
+    r"(?:(?:please|show(?: me)?|give me|tell me|can you|could you|what(?:'s| is| was| are| were)?"
+    r"|how(?:'s| is| was| are| were)|the|our|and|hi|hey|hello|get|see|about|of|top|main) )+",
     re.IGNORECASE,
 )
 _HOW = re.compile(r"how(?:'s| is| are| was| were| has| have| did| do| does| feels?| about)\b", re.IGNORECASE)
-
-
-def _understood(text: str, asking: _Asking) -> Question:
-    if not text.strip(_TRAILING) or text in ("?", "/?"):
-        return asking.question(Subject.HELP)
-    for pattern, subject in _OPENINGS:
-        if opening := pattern.match(text):
-            return _about(subject, text, opening.end(), asking)
-    if opening := _SOFT_NAME.match(text):
-        return _entity(text, opening.end(), asking, soft=True)
-    if found := _first_word(text, 0):
-        return _about(found[0], text, found[1], asking)
-    if (polite := _POLITE.match(text)) and (found := _first_word(text, polite.end())):
-        return _about(found[0], text, found[1], asking)
-    if opening := _HOW.match(text):
-        return _about(Subject.MOOD, text, opening.end(), asking)
-    return _anywhere(text, asking)
-
-
 _FIRST_WORDS: Mapping[str, Subject] = {
     word: subject for subject, about in SUBJECTS.items() for word in (subject.value, *about.also)
 }
@@ -333,30 +347,48 @@ _FIRST = re.compile(
 )
 
 
-def _first_word(text: str, start: int) -> tuple[Subject, int] | None:
+def _understood(text: str, asking: _Asking) -> Question:
+    if not text.strip(_TRAILING):
+        return asking.question(Subject.HELP)
+    for pattern, subject in _OPENINGS:
+        if opening := pattern.match(text):
+            question = _about(subject, text, opening.end(), asking)
+            asked = re.match(r"(?:which|what) (\w+)|who", opening[0].lower())
+            kind = KINDS.get(asked[1] or asked[0]) if asked and subject is Subject.ENTITIES else None
+            return question if kind is None else replace(question, kind=kind)
+    if opening := _ABOUT.match(text):
+        return _entity(text, opening.end(), asking, about=True)
+    polite = _POLITE.match(text)
+    if first := _first_word(text, 0) or (_first_word(text, polite.end()) if polite else None):
+        return _about(*first, asking)
+    if opening := _HOW.match(text):
+        return _about(Subject.MOOD, text, opening.end(), asking)
+    return _anywhere(text, asking)
+
+
+def _first_word(text: str, start: int) -> tuple[Subject, str, int] | None:
     found = _FIRST.match(text, start)
     # 'how' and 'why' alone ask for an explanation; before other words they begin a sentence.
     if not found or (found[0].lower() in ("how", "why") and text[found.end() :].strip(_TRAILING)):
         return None
-    return _FIRST_WORDS[found[0].lower()], found.end()
+    return _FIRST_WORDS[found[0].lower()], text, found.end()
 
 
 def _anywhere(text: str, asking: _Asking) -> Question:
-    """A question whose subject isn't its first word ('#general mood'), or goes without saying ('#general last week')."""
+    """A question whose subject comes later ('#general mood'), or goes without saying ('#general last week')."""
     parts = tuple(_parts(text, 0, asking))
-    for part in parts:
-        word = part.text.lower()
-        if part.sort is _Sort.WORD and word in _FIRST_WORDS and word not in ("how", "why"):
-            return _sided(_FIRST_WORDS[word], [other for other in parts if other is not part], asking)
-    words = [part for part in parts if part.sort is _Sort.WORD]
-    if words and words[0].text.lower() in KINDS:
+    words = [part.text.lower() for part in parts if part.sort is _Sort.WORD]
+    for word in words:
+        if word in _FIRST_WORDS and word not in ("how", "why"):
+            return _sided(_FIRST_WORDS[word], parts, asking)
+    if words and words[0] in KINDS:
         return _sided(Subject.ENTITIES, parts, asking)
     if any(part.sort in (_Sort.WHERE, _Sort.TIME) for part in parts):
         return _sided(Subject.MOOD, parts, asking)
     if len(parts) == 1 and parts[0].sort is _Sort.QUOTED:
         return _entity(text, 0, asking)
-    first = parts[0] if parts else _Part(_Sort.WORD, "", 0, 0)
-    raise _Puzzle("I don't know how to answer that: begin with 'mood', 'entities' or 'help'.", first.start, first.end)
+    start, end = (parts[0].start, parts[0].end) if parts else (0, len(text))
+    raise _Puzzle("I don't know how to answer that: begin with 'mood', 'entities' or 'help'.", start, end)
 
 
 def _about(subject: Subject, text: str, start: int, asking: _Asking) -> Question:
@@ -369,9 +401,12 @@ def _about(subject: Subject, text: str, start: int, asking: _Asking) -> Question
         case Subject.ENTITY:
             return _entity(text, start, asking)
         case Subject.DIGEST if rest and _SETTINGS.fullmatch(rest):
-            raise _Puzzle("A digest's times aren't set with a question: ask for one instead.", len(text), len(text))
+            raise _Puzzle(
+                "That changes a digest and asks nothing: ask for one.", start, len(text), meant=("", " last week")
+            )
         case Subject.MOOD | Subject.ENTITIES | Subject.COMPARE | Subject.DIGEST | Subject.EXPLAIN:
-            return _sided(subject, tuple(_parts(text, start, asking, comparing=subject is Subject.COMPARE)), asking)
+            parts = _parts(text, start, asking, comparing=subject is Subject.COMPARE)
+            return _sided(subject, tuple(parts), asking)
 
 
 def _topic(rest: str) -> str | None:
@@ -382,22 +417,34 @@ def _topic(rest: str) -> str | None:
     return None if subject is None else subject.value
 
 
+# Channels and times
+
+
 def _sided(subject: Subject, parts: Sequence[_Part], asking: _Asking) -> Question:
+    if subject in (Subject.CHANNELS, Subject.STATUS, Subject.PRIVACY, Subject.OPT_OUT, Subject.OPT_IN, Subject.HELP):
+        return asking.question(subject)
     if subject is Subject.MOOD and any(part.sort is _Sort.WORD and part.text.lower() in _COMPARING for part in parts):
         subject = Subject.COMPARE
     kind, name = None, None
     for part in parts:
         word = part.text.lower()
-        if part.sort is _Sort.QUOTED and subject is Subject.MOOD and name is None:
+        meant = KINDS.get(word) if part.sort is _Sort.WORD and subject is Subject.ENTITIES else None
+        if part.sort is _Sort.QUOTED and subject is Subject.MOOD:
             subject, name = Subject.ENTITY, part.text
-        elif part.sort is _Sort.WORD and subject is Subject.ENTITIES and kind is None and word in KINDS:
-            kind = KINDS[word]
-        elif subject is Subject.COMPARE and word in _BETWEEN_SIDES:
-            continue
-        elif part.sort in (_Sort.WORD, _Sort.QUOTED) and word not in _FILLERS and word not in _FIRST_WORDS:
-            raise _unknown(part, parts)
-    sides = _sides(subject, parts, asking)
-    return replace(asking.question(subject, *sides), kind=kind, name=name)
+        elif meant and kind in (None, meant):
+            kind = meant
+        elif part.sort is _Sort.QUOTED or (part.sort is _Sort.WORD and not _is_idle(word, subject)):
+            raise _strange(part, parts)
+    return replace(asking.question(subject, *_sides(subject, parts, asking)), kind=kind, name=name)
+
+
+def _is_idle(word: str, subject: Subject) -> bool:
+    """Says `word` nothing that isn't said already?"""
+    if word in _IDLE or _FIRST_WORDS.get(word) is subject:
+        return True
+    if subject is Subject.EXPLAIN:
+        return word in _FIRST_WORDS or word in _BETWEEN_SIDES
+    return subject is Subject.COMPARE and word in _BETWEEN_SIDES
 
 
 def _sides(subject: Subject, parts: Sequence[_Part], asking: _Asking) -> tuple[Side, ...]:
@@ -406,37 +453,38 @@ def _sides(subject: Subject, parts: Sequence[_Part], asking: _Asking) -> tuple[S
     if subject is Subject.COMPARE:
         return _two_sides(wheres, times, asking)
     if len(times) > 1:
+        channels = " and ".join(part.text for part in wheres)
         raise _Puzzle(
             "That names more than one time: ask about one, or compare two.",
             times[1].start,
             times[1].end,
-            ("",),
+            meant=("",),
+            instead=(f"compare {channels} {times[0].text} with {times[1].text}",),
         )
-    span = _time(times[0], asking) if times else _default_span(subject, asking)
-    return (Side(_together(wheres, asking), span),)
+    return (Side(_together(wheres, asking), _span(subject, times, asking)),)
 
 
 def _two_sides(wheres: Sequence[_Part], times: Sequence[_Part], asking: _Asking) -> tuple[Side, Side]:
     if len(wheres) > 2 or len(times) > 2:
         extra = (wheres if len(wheres) > 2 else times)[2]
-        raise _Puzzle("Only two things can be compared: two channels or two times.", extra.start, extra.end, ("",))
-    first = _time(times[0], asking) if times else _default_span(Subject.COMPARE, asking)
+        raise _Puzzle(
+            "Only two things can be compared: two channels or two times.", extra.start, extra.end, meant=("",)
+        )
+    first = _span(Subject.COMPARE, times, asking)
+    if len(times) == 2:
+        second = _read(times[1], asking, beside=first)
+    elif len(wheres) == 2:
+        second = first
+    else:
+        try:
+            second = when.preceding(first, now=asking.now, zone=asking.zone)
+        except QuestionError as error:
+            start, end = (times[0].start, times[0].end) if times else (0, 0)
+            raise _Puzzle(str(error), start, end, meant=("last week", "last month")) from None
     if len(wheres) == 2:
-        second = _time(times[1], asking, beside=first) if len(times) == 2 else first
         return Side(wheres[0].places, first), Side(wheres[1].places, second)
     where = _together(wheres, asking)
-    if len(times) == 2:
-        return Side(where, first), Side(where, _time(times[1], asking, beside=first))
-    try:
-        before = when.preceding(first, now=asking.now, zone=asking.zone)
-    except QuestionError as error:
-        start, end = (times[0].start, times[0].end) if times else (0, 0)
-        raise _Puzzle(str(error), start, end, ("last week", "last month")) from None
-    return Side(where, first), Side(where, before)
-
-
-def _default_span(subject: Subject, asking: _Asking) -> Span:
-    return when.read(SUBJECTS[subject].span or "last 30 days", now=asking.now, zone=asking.zone)
+    return Side(where, first), Side(where, second)
 
 
 def _together(wheres: Sequence[_Part], asking: _Asking) -> tuple[Place, ...]:
@@ -447,46 +495,50 @@ def _together(wheres: Sequence[_Part], asking: _Asking) -> tuple[Place, ...]:
     return tuple(dict.fromkeys(place for where in wheres for place in where.places))
 
 
-def _time(part: _Part, asking: _Asking, *, beside: Span | None = None) -> Span:
+def _span(subject: Subject, times: Sequence[_Part], asking: _Asking) -> Span:
+    if times:
+        return _read(times[0], asking)
+    return when.read(SUBJECTS[subject].span or "last 30 days", now=asking.now, zone=asking.zone)
+
+
+def _read(part: _Part, asking: _Asking, *, beside: Span | None = None) -> Span:
     try:
         return when.read(part.text, now=asking.now, zone=asking.zone, beside=beside)
     except QuestionError as error:
-        raise _Puzzle(str(error), part.start, part.end, error.suggestions) from None
+        raise _Puzzle(str(error), part.start, part.end, meant=error.suggestions) from None
 
 
 # An entity's name
 
-_LINKS = _words("in on during over for of at from within")
 
+def _entity(text: str, start: int, asking: _Asking, *, about: bool = False) -> Question:
+    """A name, and around it a channel and a time; quotes keep a name whole that reads like one of those.
 
-def _entity(text: str, start: int, asking: _Asking, *, soft: bool = False) -> Question:
-    """A name, and after it a channel and a time; quotes keep a name together that reads like one of those."""
-    parts = list(_parts(text, start, asking))
+    After 'what about', which leaves the subject open, a channel or a time alone asks for its mood.
+    """
+    parts = list(_parts(text, start, asking, naming=not about))
     asides: list[_Part] = []
-    quoted = next((part for part in parts if part.sort is _Sort.QUOTED), None)
-    if quoted:
-        asides = [part for part in parts if part is not quoted]
-        name = quoted.text
+    if quoted := next((part for part in parts if part.sort is _Sort.QUOTED), None):
+        name, asides = quoted.text, [part for part in parts if part is not quoted]
         for part in asides:
-            if part.sort is _Sort.WORD and part.text.lower() not in _FILLERS:
-                raise _unknown(part, parts)
+            if part.sort is _Sort.QUOTED or (part.sort is _Sort.WORD and part.text.lower() not in _IDLE):
+                raise _strange(part, parts)
     else:
-        while len(parts) > (0 if soft else 1) and _is_aside(parts):
+        while len(parts) > (0 if about else 1) and _is_aside(parts):
             asides.append(parts.pop())
-            while parts and asides[-1].sort is not _Sort.WORD and _is_link(parts[-1]) and len(parts) > 1:
+            while len(parts) > 1 and _is_link(parts[-1]):
                 parts.pop()
         while len(parts) > 1 and parts[0].sort is _Sort.WHERE and not parts[0].bare:
             asides.append(parts.pop(0))
-        name = text[parts[0].start : parts[-1].end].strip(_TRAILING) if parts else ""
+        name = text[parts[0].start : parts[-1].end].strip(_TRAILING + '"') if parts else ""
+        name = re.sub(r"^(?:the|our) ", "", name, flags=re.IGNORECASE) if about else name
     asides.sort(key=lambda part: part.start)
-    if not name.strip() and soft:
+    if not name.strip() and about:
         return _sided(Subject.MOOD, asides, asking)
     if not name.strip():
-        raise _Puzzle(
-            "Which entity? Write its name after the word, in quotes if it has several words.", start, len(text)
-        )
-    sides = _sides(Subject.ENTITY, asides, asking)
-    return replace(asking.question(Subject.ENTITY, *sides), name=name)
+        message = "Which entity? Write its name after the word, in quotes if it reads like a channel or a time."
+        raise _Puzzle(message, start, len(text), instead=SUBJECTS[Subject.ENTITY].examples)
+    return replace(asking.question(Subject.ENTITY, *_sides(Subject.ENTITY, asides, asking)), name=name)
 
 
 def _is_aside(parts: Sequence[_Part]) -> bool:
@@ -500,7 +552,7 @@ def _is_link(part: _Part) -> bool:
     return part.sort is _Sort.WORD and part.text.lower() in _LINKS
 
 
-# Words
+# The pieces of a question
 
 
 class _Sort(Enum):
@@ -512,7 +564,7 @@ class _Sort(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A piece of a question. `places` (none: everywhere) belong to WHERE; `bare` without '#' or a link's markup."""
+    """A piece of a question. `places` (none: everywhere) belong to WHERE; `bare`: without '#' or a link's markup."""
 
     sort: _Sort
     text: str
@@ -522,75 +574,83 @@ class _Part:
     bare: bool = False
 
 
-_QUOTED = re.compile(r'"([^"]{1,120})"|\'([^\']{1,120})\'(?!\w)|`([^`]{1,120})`')
+_QUOTED = re.compile(r"\"([^\"]{1,120})\"|'([^']{1,120})'(?!\w)|`([^`]{1,120})`")
 _MARKUP = re.compile(r"<#([^|>\s]{1,80})(?:\|([^>]{0,120}))?>")
 _HERE = re.compile(r"(?:here|this (?:channel|room|chat))(?![\w/-])", re.IGNORECASE)
 _EVERYWHERE = re.compile(
-    r"(?:(?:all|every|any|across all)(?: (?:the |our )?(?:channels?|rooms?))|everywhere|anywhere|overall|(?:the )?whole (?:"
-    r"workspace|server|team|company)|(?P<bare>all))(?![\w/-])",
+    r"(?:(?:across )?(?:all|every|any) (?:the |our |of )*(?:channels?|rooms?)|everywhere|anywhere|overall"
+    r"|(?:the )?whole (?:workspace|server|team|company)|(?P<bare>all))(?![\w/-])",
     re.IGNORECASE,
 )
+_WORD = re.compile(r"[^\s,;()]+")
+_HASH_WORD = re.compile(r" *(#[^\s,;()]+)")
 
 
-def _parts(text: str, start: int, asking: _Asking, *, comparing: bool = False) -> Iterator[_Part]:
+def _parts(text: str, start: int, asking: _Asking, *, comparing: bool = False, naming: bool = False) -> Iterator[_Part]:
+    """The pieces of `text` from `start`.
+
+    `comparing`: 'A to B' is two times. `naming`: a '#word' that is no channel may come first, as a name.
+    """
     comparing = comparing or any(word in _COMPARING for word in text.lower().split())
     place = start
+    if naming and (tag := _HASH_WORD.match(text, start)) and not asking.names.longest(text, tag.start(1) + 1):
+        yield _Part(_Sort.WORD, tag[1], tag.start(1), tag.end())
+        place = tag.end()
     while place < len(text):
         if text[place] in " ,;()" or (text[place] in _TRAILING and text[place + 1 : place + 2] in ("", " ")):
             place += 1
             continue
         part = _part(text, place, asking, comparing=comparing)
-        if part.sort is not _Sort.WORD or part.text:
+        if part.text:
             yield part
         place = part.end
 
 
 def _part(text: str, start: int, asking: _Asking, *, comparing: bool) -> _Part:
     if quoted := _QUOTED.match(text, start):
-        return _Part(_Sort.QUOTED, next(group for group in quoted.groups() if group), start, quoted.end())
+        return _Part(_Sort.QUOTED, next(filter(None, quoted.groups())), start, quoted.end())
     if markup := _MARKUP.match(text, start):
-        found = asking.names.by_id(markup[1])
-        return _Part(_Sort.WHERE, markup[0], start, markup.end(), _one(found, start, markup.end(), asking))
-    named = asking.names.longest(text, start + 1 if text[start] == "#" else start)
+        places = _one(asking.names.with_id(markup[1]), start, markup.end(), asking)
+        return _Part(_Sort.WHERE, markup[0], start, markup.end(), places)
     if text[start] == "#":
-        end = named[1] if named else start + len(text[start:].split(" ", 1)[0].rstrip(_TRAILING))
-        return _Part(_Sort.WHERE, text[start:end], start, end, _one(named[0] if named else (), start, end, asking))
+        found, end = asking.names.longest(text, start + 1) or ((), _WORD.match(text, start).end())  # type: ignore[union-attr]  # '#' matches
+        return _Part(_Sort.WHERE, text[start:end], start, end, _one(found, start, end, asking))
+    return _longest(text, start, asking, comparing=comparing)
+
+
+def _longest(text: str, start: int, asking: _Asking, *, comparing: bool) -> _Part:
+    """What the words at `start` may be, the longest first: a channel's bare name, a time, 'here', or only a word."""
     time_end = when.find(text, start, bare_to=not comparing) or start
-    special = _HERE.match(text, start) or _EVERYWHERE.match(text, start)
-    if (
-        named
-        and named[1] > max(time_end, special.end() if special else start)
-        and text[start : named[1]].lower() not in _FILLERS
-    ):
-        return _Part(
-            _Sort.WHERE, text[start : named[1]], start, named[1], _one(named[0], start, named[1], asking), True
-        )
-    if time_end > (special.end() if special else start):
+    here, everywhere = _HERE.match(text, start), _EVERYWHERE.match(text, start)
+    special_end = max(match.end() if match else start for match in (here, everywhere))
+    found, named_end = asking.names.longest(text, start) or ((), start)
+    if named_end > max(time_end, special_end) and text[start:named_end].lower() not in _IDLE:
+        places = _one(found, start, named_end, asking)
+        return _Part(_Sort.WHERE, text[start:named_end], start, named_end, places, bare=True)
+    if time_end > special_end:
         return _Part(_Sort.TIME, text[start:time_end], start, time_end)
-    if special and _HERE.match(text, start):
-        if asking.here is None:
-            raise _Puzzle("There is no channel here: name one.", start, special.end(), asking.names.some())
-        return _Part(_Sort.WHERE, special[0], start, special.end(), (asking.here,))
-    if special:
-        return _Part(_Sort.WHERE, special[0], start, special.end(), bare=special["bare"] is not None)
-    word = re.match(r"[^\s,;()]+", text[start:])
-    end = start + (len(word[0]) if word else 1)
-    return _Part(_Sort.WORD, text[start:end].strip(_TRAILING + "*_~()"), start, end)
+    if here and asking.here is None:
+        labels = [asking.label(place) for place in asking.names.first(3)]
+        raise _Puzzle("There is no channel here: name one.", start, special_end, meant=labels)
+    if here and asking.here:
+        return _Part(_Sort.WHERE, here[0], start, special_end, (asking.here,))
+    if everywhere:
+        return _Part(_Sort.WHERE, everywhere[0], start, special_end, bare=everywhere["bare"] is not None)
+    word = _WORD.match(text, start)
+    end = word.end() if word else start + 1
+    return _Part(_Sort.WORD, text[start:end].strip(_TRAILING + "*_~"), start, end)
 
 
-def _one(found: Sequence[Place], start: int, end: int, asking: _Asking) -> tuple[Place, ...]:
+def _one(found: Sequence[Place], start: int, end: int, asking: _Asking) -> tuple[Place]:
     """The one place that is meant; in case of doubt, the one in the asker's own workspace."""
     if not found:
         # One sentence for channels that don't exist and those that aren't the asker's to see.
         raise _Puzzle("I know no channel by that name that you can ask about.", start, end)
-    if len(found) > 1 and asking.here is not None:
-        own = asking.here.channel
-        near = [p for p in found if (p.channel.platform, p.channel.workspace) == (own.platform, own.workspace)]
-        found = near or found
+    found = asking.near(found)
     if len(found) > 1:
-        labels = [asking.names.label(place) for place in found]
-        listed = ", ".join(labels[:3]) + (" or others" if len(labels) > 3 else "")
-        raise _Puzzle(f"Several channels are called that: say which of {listed}.", start, end, labels[:3])
+        labels = [asking.label(place) for place in found]
+        listed = " or ".join(labels[:3]) + (" (or others)" if len(labels) > 3 else "")
+        raise _Puzzle(f"More than one channel is called that: say {listed}.", start, end, meant=labels[:3])
     return (found[0],)
 
 
@@ -606,7 +666,8 @@ class _Names:
             self._ids.setdefault(place.channel.id.casefold(), []).append(place)
         self._words = min(6, max((place.name.count(" ") + 1 for place in self._places), default=1))
 
-    def by_id(self, id_: str) -> Sequence[Place]:
+    def with_id(self, id_: str) -> Sequence[Place]:
+        """By the platform's id."""
         return self._ids.get(id_.casefold(), ())
 
     def called(self, name: str) -> Sequence[Place]:
@@ -622,43 +683,39 @@ class _Names:
                 for place in self._named.get(after, ())
                 if place.channel.workspace.casefold() == workspace and platform in ("", place.channel.platform)
             ]
-        loose = _loose(key)
-        return [place for name, places in self._named.items() if _loose(name) == loose for place in places]
+        return self._loosely.get(_loose(key), ())
+
+    @cached_property
+    def _loosely(self) -> Mapping[str, Sequence[Place]]:
+        loose: dict[str, list[Place]] = {}
+        for name, places in self._named.items():
+            loose.setdefault(_loose(name), []).extend(places)
+        return loose
 
     def longest(self, text: str, start: int) -> tuple[Sequence[Place], int] | None:
         """The longest name that stands at `start` of `text`, and where it ends."""
-        words = list(re.finditer(r"\S+", text[start : start + 400]))[: self._words]
-        if not words or words[0].start():
-            return None
-        for count in range(len(words), 0, -1):
-            raw = text[start : start + words[count - 1].end()]
-            for name in dict.fromkeys((raw, raw.rstrip(_TRAILING + ")"), re.sub(r"'s$", "", raw.rstrip(_TRAILING)))):
-                if name and (found := self.called(name)):
+        ends = [word.end() for word in islice(re.finditer(r"\S+", text[start : start + 400]), self._words)]
+        for end in reversed(ends):
+            raw = text[start : start + end]
+            bare = raw.rstrip(_TRAILING + ")")
+            for name in dict.fromkeys((raw, bare, bare.removesuffix("'s"))):
+                if name.strip() and not name[0].isspace() and (found := self.called(name)):
                     return found, start + len(name)
         return None
 
-    def label(self, place: Place) -> str:
-        """The shortest way to name `place` alone."""
-        own = place.channel
-        for label in (place.name, f"{own.workspace}/{place.name}", f"{own.platform}/{own.workspace}/{place.name}"):
-            if len(self.called(label)) == 1:
-                return f"#{label}"
-        return f"<#{own.id}>" if len(self.by_id(own.id)) == 1 else f"#{place.name}"
+    def first(self, count: int) -> Sequence[Place]:
+        """The first `count` places."""
+        return self._places[:count]
 
-    def __contains__(self, place: object) -> bool:
-        return place in self._places
-
-    def some(self) -> tuple[str, ...]:
-        return tuple(self.label(place) for place in self._places[:3])
-
-    def near(self, name: str) -> list[str]:
-        close = process.extract(_key(name), list(self._named), limit=3, score_cutoff=70)
-        return [self.label(place) for key, _, _ in close for place in self._named[key][:2]]
+    def close(self, name: str) -> Sequence[Place]:
+        """Places whose name resembles `name`, nearest first."""
+        near = process.extract(_key(name), list(self._named), limit=3, score_cutoff=70)
+        return [place for key, _, _ in near for place in self._named[key]]
 
 
 def _key(name: str) -> str:
     folded = name if name.isascii() else unicodedata.normalize("NFKC", name)
-    return " ".join(when.normal(folded).casefold().lstrip("#").split())
+    return when.normal(folded).casefold().lstrip("#")
 
 
 def _loose(key: str) -> str:
@@ -668,70 +725,72 @@ def _loose(key: str) -> str:
 # What was probably meant
 
 
-def _unknown(part: _Part, parts: Sequence[_Part]) -> _Puzzle:
-    """Point at `part` and the words beside it that aren't understood either."""
-    strange = [p.sort is _Sort.WORD and p.text.lower() not in _FILLERS for p in parts]
+def _strange(part: _Part, parts: Sequence[_Part]) -> _Puzzle:
+    """Point at `part` and the words after it that aren't understood either."""
     first = last = parts.index(part)
-    while last + 1 < len(parts) and strange[last + 1]:
+    while last + 1 < len(parts) and parts[last + 1].sort is _Sort.WORD and parts[last + 1].text.lower() not in _IDLE:
         last += 1
     return _Puzzle("I understood only a part of that.", parts[first].start, parts[last].end)
 
 
 def _suggested(text: str, puzzle: _Puzzle, asking: _Asking) -> tuple[str, ...]:
     """At most three whole questions near to `text`, each of which can be asked as it stands."""
-    odd = text[puzzle.start : puzzle.end].strip(_TRAILING + '"#')
+    before, odd, after = text[: puzzle.start], text[puzzle.start : puzzle.end], text[puzzle.end :]
+    meant = puzzle.meant or _resembling(odd.strip(_TRAILING + '"#'), asking)
+    near = chain(puzzle.instead, (f"{before}{words}{after}" for words in meant))
+    first = _first_word(text, 0)
+    usual = (*(SUBJECTS[first[0]].examples if first else ()), "mood last week", "entities this month", "help")
+    return _askable(near, asking) or _askable(usual, asking)
+
+
+def _askable(candidates: Iterable[str], asking: _Asking) -> tuple[str, ...]:
     found: dict[str, None] = {}
-    for candidate in _candidates(odd, puzzle, asking):
-        whole = f"{text[: puzzle.start]}{candidate}{text[puzzle.end :]}".strip()
-        if question := _tried(whole, asking):
+    for candidate in candidates:
+        question = _tried(candidate, asking)
+        if question and (question.subject is not Subject.HELP or candidate == "help"):
             found.setdefault(_written(question, asking))
         if len(found) == 3:
             break
-    if not found:
-        fallbacks = ("mood last week", "entities this month", "help")
-        found = dict.fromkeys(whole for whole in fallbacks if _tried(whole, asking))
     return tuple(found)
 
 
-def _candidates(odd: str, puzzle: _Puzzle, asking: _Asking) -> Iterator[str]:
-    yield from puzzle.meant
+def _resembling(odd: str, asking: _Asking) -> Iterator[str]:
+    """What may have been meant by `odd`, nearest first: a time, a subject, a kind, a channel."""
     if not odd:
         return
-    near: list[tuple[float, str]] = []
-    for words in (when.EXAMPLES, tuple(_FIRST_WORDS), tuple(KINDS)):
-        near += [(score, word) for word, score, _ in process.extract(odd.lower(), words, limit=3, score_cutoff=70)]
-    yield from (word for score, word in sorted(near, reverse=True) if score >= 85)
-    yield from asking.names.near(odd)
-    yield from (word for score, word in sorted(near, reverse=True) if score < 85)
+    words = (*when.EXAMPLES, *_FIRST_WORDS, *(word for word in KINDS if word not in _IDLE))
+    near = [(score, word) for word, score, _ in process.extract(odd.lower(), words, limit=4, score_cutoff=75)]
+    yield from (word for score, word in near if score >= 85)
+    yield from (asking.label(place) for place in asking.names.close(odd))
+    yield from (word for score, word in near if score < 85)
 
 
-def _tried(whole: str, asking: _Asking) -> Question | None:
+def _tried(text: str, asking: _Asking) -> Question | None:
     try:
-        return _understood(_LEADING.sub("", when.normal(whole)).strip(), asking) if len(whole) <= LONGEST else None
+        return _understood(" ".join(text.split()), asking) if len(text) <= LONGEST else None
     except _Puzzle:
         return None
 
 
 def _written(question: Question, asking: _Asking) -> str:
-    """`question` in the plainest words."""
-    words: list[str] = [question.subject]
-    if question.topic:
-        words.append(question.topic)
+    """`question` in the plainest words, leaving out what is meant anyhow."""
+    words: list[str] = [question.subject, question.topic or ""]
     if question.kind:
         words.append(next(word for word, kind in KINDS.items() if kind is question.kind))
     if question.name:
         words.append(f'"{question.name}"')
-    sides = [(_places_written(side, asking), re.sub(r" \(.*\)$", "", side.span.words)) for side in question.sides]
-    if len(sides) == 2 and sides[0][1] == sides[1][1]:
-        words += [sides[0][0], "with", sides[1][0], sides[0][1]]
-    else:
-        words += [" with ".join(" ".join(filter(None, side)) for side in sides)]
+    usual = SUBJECTS[question.subject].span
+    match [(_channels(side, asking), re.sub(r" \(.*\)$", "", side.span.words)) for side in question.sides]:
+        case [(where, time)]:
+            words += [where, "" if time == usual else time]
+        case [(where, time), (other, then)] if where == other:
+            words += [where, time, "with", then]
+        case [(where, time), (other, then)]:
+            words += [where or "here", "" if time == then else time, "with", other or "here", then]
     return " ".join(filter(None, words))
 
 
-def _places_written(side: Side, asking: _Asking) -> str:
+def _channels(side: Side, asking: _Asking) -> str:
     if not side.places:
         return "" if asking.here is None else "everywhere"
-    if side.places == (asking.here,):
-        return "here" if asking.here not in asking.names else asking.names.label(side.places[0])
-    return " and ".join(asking.names.label(place) for place in side.places)
+    return "" if side.places == (asking.here,) else " and ".join(asking.label(place) for place in side.places)
