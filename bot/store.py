@@ -1,14 +1,14 @@
-"""The promises that storage keeps: Inbox, Ledger, Readings, Names."""
+"""The promises that storage keeps: Inbox, Ledger, Readings, Names, Cursors, Notes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from bot.analysis import Analysis, Kind
-from bot.message import Channel, Event, Gone, MessageId, Pseudonym, Window
+from bot.message import Channel, Event, Gone, MessageId, Platform, Pseudonym, Window
 
 QUARTER_HOUR_SECONDS = 900
 """The finest step of the roll-ups. Every zone's offset is a multiple of it, so any local day can be added up."""
@@ -240,4 +240,55 @@ class Names(Protocol):
 
     async def unalias(self, written: str, /) -> bool:
         """Forget an alias; False if there was none."""
+        ...
+
+
+class Cursors(Protocol):
+    """How far each channel has been read without a hole: every message up to there is durably accepted.
+
+    Reading a channel's past after a pause starts there. A position is the platform's own message id, of which a later
+    one is longer or, at the same length, alphabetically greater (a Slack `ts`, a Discord snowflake).
+    """
+
+    async def position(self, channel: Channel, /) -> str | None:
+        """The last message up to which nothing is missing; None if the channel was never read."""
+        ...
+
+    async def positions(self, platform: Platform, workspace: str, /) -> Mapping[Channel, str]:
+        """Every channel of a workspace that has a position."""
+        ...
+
+    async def advance(self, positions: Mapping[Channel, str], /) -> None:
+        """Move to these positions, durably, and never backwards. Raises StorageFull, StorageBusy."""
+        ...
+
+    async def drop(self, channel: Channel, /) -> None:
+        """Forget how far `channel` was read, because it is read no longer."""
+        ...
+
+
+class Notes(Protocol):
+    """Small facts that an adapter must not forget: what was introduced, promised to somebody, or is under way.
+
+    A note has a name within its workspace and any JSON value. Never a person's words, name or id.
+    """
+
+    async def note(self, platform: Platform, workspace: str, name: str, /) -> Any:
+        """The note's value; None if there is none."""
+        ...
+
+    async def notes(self, platform: Platform, workspace: str, prefix: str, /) -> Mapping[str, Any]:
+        """Every note whose name begins with `prefix`, by name."""
+        ...
+
+    async def write(self, platform: Platform, workspace: str, name: str, value: Any, /) -> None:
+        """Keep a note durably, in the place of an earlier one. Raises StorageFull, StorageBusy."""
+        ...
+
+    async def claim(self, platform: Platform, workspace: str, name: str, value: Any, /) -> bool:
+        """Keep a note unless there is one of that name; was it kept? Of several callers exactly one hears True."""
+        ...
+
+    async def drop_note(self, platform: Platform, workspace: str, name: str, /) -> None:
+        """Forget a note."""
         ...

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bot.privacy import Key
-from bot.store import Inbox, Ledger, Names, Readings
+from bot.store import Cursors, Inbox, Ledger, Names, Notes, Readings
+from storage.cursors import StoredCursors
 from storage.engine import connected
 from storage.inbox import LEASE, StoredInbox
 from storage.ledger import StoredLedger
 from storage.names import StoredNames
+from storage.notes import StoredNotes
 from storage.readings import StoredReadings
 from storage.schema import prepared
 from storage.seal import Seal
@@ -20,12 +22,14 @@ from storage.seal import Seal
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Everything that is kept, behind the four promises of `bot.store`."""
+    """Everything that is kept, behind the promises of `bot.store`."""
 
     inbox: Inbox
     ledger: Ledger
     readings: Readings
     names: Names
+    cursors: Cursors
+    notes: Notes
 
 
 def _now() -> datetime:
@@ -59,6 +63,8 @@ async def open_storage(
                 ledger=StoredLedger(database, seal, clock=clock),
                 readings=StoredReadings(database, seal),
                 names=StoredNames(database),
+                cursors=StoredCursors(database),
+                notes=StoredNotes(database),
             )
         finally:
             await inbox.finish()

@@ -194,6 +194,29 @@ clearings = Table(
     sqlite_with_rowid=False,
 )
 
+# ---- how far it was read, and what adapters must remember --------------------------------------------------------
+
+cursors = Table(
+    "cursors",
+    metadata,
+    # By the platform's names, not channels.id: a channel may be known here before anything was read in it.
+    Column("platform", Text, primary_key=True),
+    Column("workspace", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("position", Text, nullable=False),  # the id of the last message up to which nothing is missing
+    sqlite_with_rowid=False,
+)
+
+notes = Table(
+    "notes",
+    metadata,
+    Column("platform", Text, primary_key=True),
+    Column("workspace", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),  # JSON
+    sqlite_with_rowid=False,
+)
+
 # ---- sums over what was read -------------------------------------------------------------------------------------
 
 spellings = Table(
