@@ -135,7 +135,7 @@ _TEAM_COLUMNS = (
     Column("channel"),
     Column("mood", Align.RIGHT),
     Column("95 % interval"),
-    Column("against its usual", Align.RIGHT),
+    Column("against the usual", Align.RIGHT),
     Column("95 % interval"),
     Column("messages", Align.RIGHT),
     Column("people", Align.RIGHT),

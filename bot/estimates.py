@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 from math import fsum, inf, sqrt
 
 from scipy.special import betainc, stdtr, stdtrit
@@ -20,12 +19,28 @@ CONFIDENCE = 0.95
 POINTS = 100
 """Score points for a score of 1."""
 
+MOSTLY_ONE = 0.999
+"""Weights whose squares sum to more than this leave nobody to compare with."""
+
 RESOLUTION = 0.02
 """Authors are never taken to differ by less than this (standard deviation of their means, as a score): five people
 who each said one neutral thing are not certain to a hair."""
 
 WITHIN = 7.0
 """Working guess for degrees of freedom alone: how much more one person's messages vary than people do (variances)."""
+
+ENOUGH_TO_TRIM = 6
+"""Windows from which on the usual leaves the highest and the lowest out."""
+
+LEAST_FOR_SWING = 4
+"""Fewer windows than this say nothing about how much a channel swings."""
+
+STEADY = 2.0
+"""Working guess for weights alone: how much more one message varies than a person's mood from week to week. Somebody
+who wrote once counts a third of a voice in a change, somebody who wrote ten times five sixths."""
+
+SWINGS = 8.0
+"""Windows without excess that are added to those seen before a channel is said to swing."""
 
 FALSE_ALARMS = 0.04
 """Chance that a quiet week's mood is called a change, over everything that is tested together."""
@@ -119,10 +134,10 @@ def mood(
     widened by what people who write at the same time share (`_shared`). `beside` are windows of the same channel
     that help to measure the latter.
     """
-    window = _Window.of(voices)
+    window = _Level.of(voices)
     if window.messages < least_messages or window.people < max(2, least_people):
         return TooFew(window.messages, window.people, least_messages, max(2, least_people))
-    variance, freedom = _variance_of_level(window, [_Window.of(other) for other in beside])
+    variance, freedom = _variance_of_level(window, [_Level.of(other) for other in beside])
     reach = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * sqrt(variance)
     return Mood(
         estimate=POINTS * window.mean,
@@ -139,11 +154,11 @@ def share(voices: Sequence[Voice], *, beside: Sequence[Sequence[Voice]] = ()) ->
     The effective size is the number of independent messages that would have given the cluster-robust variance
     (Korn & Graubard 1998; Wilson 1927 with t for z, as in Dean & Pagano 2015). Raises ValueError on no voices.
     """
-    window = _Window.of(voices)
+    window = _Level.of(voices)
     if window.people == 0:
         raise ValueError("a share needs voices")
     part = min(1.0, max(0.0, window.mean))
-    variance, freedom = _variance_of_level(window, [_Window.of(other) for other in beside], floor=0.0)
+    variance, freedom = _variance_of_level(window, [_Level.of(other) for other in beside], floor=0.0)
     size: float = window.people
     if variance > 0 and 0 < part < 1:
         # No fewer than the authors, each taken as one message: identical authors would otherwise be certain.
@@ -155,39 +170,64 @@ def share(voices: Sequence[Voice], *, beside: Sequence[Sequence[Voice]] = ()) ->
     return Share(part, max(0.0, min(part, middle - half)), min(1.0, max(part, middle + half)))
 
 
-def change(this: Sequence[Voice], others: Sequence[Sequence[Voice]], *, swings: bool = True) -> Change:
-    """This window's mood minus the usual of `others` (their mean, without the extremes where there are six or more).
+def difference(first: Sequence[Voice], second: Sequence[Voice]) -> Change:
+    """The mood of one window minus that of another.
 
-    An author who is in several windows is one cluster across all of them, so people who stayed are compared with
-    themselves and those who came or went with everybody: the paired and the unpaired t test are the two ends of it.
-    Widened by what people who write at the same time share and, with `swings`, by how much the others differ among
-    themselves beyond that, so that a channel which swings each week has to swing further to be called unusual.
-    Raises ValueError unless every window has two authors or more and there is one other at least.
+    An author who is in both is one cluster across both, so those are compared with themselves and the rest with
+    everybody: the paired and Welch's t test are its two ends. Widened by what people who write at the same time
+    share. Raises ValueError unless both windows have two authors or more.
     """
-    windows = [_Window.of(this), *map(_Window.of, others)]
-    if len(windows) < 2 or any(window.people < 2 for window in windows):
-        raise ValueError("a change is measured between windows of at least two people each")
-    return _difference(_weights([window.mean for window in windows[1:]]), windows, swings=swings)
+    windows = (_Level.of(first), _Level.of(second))
+    if any(window.people < 2 for window in windows):
+        raise ValueError("a difference needs two people in each window")
+    variance = _variance_of_difference(*windows) + _shared(windows) * fsum(window.own for window in windows)
+    sizes: dict[str, float] = defaultdict(float)
+    for window in windows:
+        for author, messages in window.counts.items():
+            sizes[author] += _size(1 / window.people, messages)
+    return _change(windows[0].mean - windows[1].mean, variance, _freedom(sizes.values()), 1)
+
+
+def change(this: Sequence[Voice], others: Sequence[Sequence[Voice]]) -> Change:
+    """By how much people differ from their own usual, which is what they said in the windows `others`.
+
+    Not the difference of two moods: everybody is held against themselves, so that it is no change when others are on
+    holiday. Somebody with little history is held against a usual between their own and the room's, and somebody who
+    said little now counts less than a voice, never more (`_Change`): the empirical Bayes estimate of the mean change
+    per author. Of six other windows or more, those of the highest and the lowest mood are left out, so that one odd
+    week doesn't become the usual.
+
+    The interval is the cluster-robust one over authors, widened by what people who write at the same time share and
+    by how much more the other windows differ from each other, so measured, than they should: a channel that swings
+    each week has to swing further to be called unusual.
+
+    Raises ValueError unless this window has two authors or more and each of the others one.
+    """
+    windows = [_Window.of(voices) for voices in others]
+    found, factor = _changed(_Window.of(this), windows)
+    # How much more than by chance windows change is known from so many of them, and no better.
+    freedom = min(found.freedom, len(windows))
+    return _change(found.estimate, found.own * factor, freedom, len(windows))
 
 
 def contribution(
     this: tuple[Sequence[Voice], Sequence[Voice]],
     others: Sequence[tuple[Sequence[Voice], Sequence[Voice]]],
 ) -> Change:
-    """How many points of this window's change come from some of its messages, such as those that name an entity.
+    """How many points of `change` come from some of the messages, such as those that name an entity.
 
-    Each window is (all voices, voices of those messages). A message contributes its distance from the usual mood,
-    divided among its author's messages and then among authors: contributions of messages that don't overlap add up
-    to the whole change. Raises ValueError as `change` does.
+    Each window is (all voices, voices of those messages). A message contributes its distance from the room's usual,
+    divided among its author's messages and then among authors as in `change`: contributions of messages that don't
+    overlap add up to the whole change. Raises ValueError as `change` does.
     """
-    pairs = [this, *others]
-    windows = [_Window.of(voices) for voices, _ in pairs]
-    if len(windows) < 2 or any(window.people < 2 for window in windows):
-        raise ValueError("a contribution is measured between windows of at least two people each")
-    weights = _weights([window.mean for window in windows[1:]])
-    usual = -fsum(weight * window.mean for weight, window in zip(weights[1:], windows[1:], strict=True))
-    parts = [_Window.of(_part(voices, named, usual)) for voices, named in pairs]
-    return _difference(weights, parts, swings=False)  # the whole's weights, or parts would not add up to it
+    whole = _Window.of(this[0])
+    pairs = [(_Window.of(voices), _Window.of(named)) for voices, named in others]
+    _, factor = _changed(whole, [window for window, _ in pairs])
+    kept = _without_extremes([window for window, _ in pairs])
+    usual = _usual(kept)
+    parts = [window.only(named, usual) for window, named in pairs if any(window is each for each in kept)]
+    found = _Change.of(whole.only(_Window.of(this[1]), usual), parts, usual)
+    return _change(found.estimate, found.own * factor, min(found.freedom, len(pairs)), len(pairs))
 
 
 def burst(people: int, usual: Sequence[int], *, active: int, usual_active: Sequence[int]) -> Burst:
@@ -254,7 +294,45 @@ def shrunken(moods: Sequence[Mood]) -> tuple[float, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """A window's authors, their means, and what each step adds to the mean."""
+    """Each author's messages and total, step by step and over all steps."""
+
+    cells: Mapping[tuple[str, int], tuple[int, float]]
+    authors: Mapping[str, tuple[int, float]]
+
+    @classmethod
+    def of(cls, voices: Iterable[Voice]) -> _Window:
+        cells: dict[tuple[str, int], tuple[int, float]] = {}
+        authors: dict[str, tuple[int, float]] = {}
+        for voice in voices:
+            if voice.messages > 0:
+                messages, total = cells.get((voice.author, voice.step), (0, 0.0))
+                cells[voice.author, voice.step] = (messages + voice.messages, total + voice.total)
+                messages, total = authors.get(voice.author, (0, 0.0))
+                authors[voice.author] = (messages + voice.messages, total + voice.total)
+        return cls(cells, authors)
+
+    @property
+    def mean(self) -> float:
+        """Each author weighs the same; zero if there is none."""
+        means = [total / messages for messages, total in self.authors.values()]
+        return fsum(means) / len(means) if means else 0.0
+
+    def only(self, named: _Window, usual: float) -> _Window:
+        """This window as if every message outside `named` had been as usual."""
+        return _Window(
+            {key: _but_usual(all_, named.cells.get(key), usual) for key, all_ in self.cells.items()},
+            {key: _but_usual(all_, named.authors.get(key), usual) for key, all_ in self.authors.items()},
+        )
+
+
+def _but_usual(all_: tuple[int, float], named: tuple[int, float] | None, usual: float) -> tuple[int, float]:
+    messages, total = named or (0, 0.0)
+    return all_[0], total + (all_[0] - messages) * usual
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """A window's mean over authors, and what its error is made of."""
 
     means: Mapping[str, float]
     counts: Mapping[str, int]
@@ -271,121 +349,151 @@ class _Window:
         return len(self.means)
 
     @classmethod
-    def of(cls, voices: Iterable[Voice]) -> _Window:
-        cells: dict[str, dict[int, tuple[int, float]]] = defaultdict(dict)
-        for voice in voices:
-            if voice.messages > 0:
-                messages, total = cells[voice.author].get(voice.step, (0, 0.0))
-                cells[voice.author][voice.step] = (messages + voice.messages, total + voice.total)
-        counts = {author: sum(n for n, _ in steps.values()) for author, steps in cells.items()}
-        means = {a: fsum(total for _, total in steps.values()) / counts[a] for a, steps in cells.items()}
-        people = len(means)
-        mean = fsum(means.values()) / people if people else 0.0
+    def of(cls, voices: Iterable[Voice]) -> _Level:
+        window = _Window.of(voices)
+        mean, people = window.mean, len(window.authors)
+        means = {author: total / messages for author, (messages, total) in window.authors.items()}
+        counts = {author: messages for author, (messages, _) in window.authors.items()}
         own = fsum((each - mean) ** 2 for each in means.values()) / (people * (people - 1)) if people > 1 else 0.0
-        together, steps = _together(cells, counts, mean)
-        return cls(means, counts, mean, sum(counts.values()), own, together, steps)
+        voice = dict.fromkeys(means, 1 / people) if people else {}
+        together = _together(window, voice, dict.fromkeys(means, mean))
+        return cls(means, counts, mean, sum(counts.values()), own, together, len({step for _, step in window.cells}))
 
 
-def _together(
-    cells: Mapping[str, Mapping[int, tuple[int, float]]], counts: Mapping[str, int], mean: float
-) -> tuple[float, int]:
-    """What authors who write in the same step share, as variance of the mean, and the number of steps.
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """The weighted mean over authors of their change, and what its error is made of; see _Level."""
 
-    The difference between step-clustered and (author × step)-clustered variance, the last two terms of two-way
-    clustering (Cameron, Gelbach & Miller 2011, equation 2.3), each with its own small-sample factor 1/(1 - Σ weight²).
+    estimate: float
+    own: float
+    together: float
+    freedom: float
+
+    @classmethod
+    def of(cls, this: _Window, others: Sequence[_Window], usual: float) -> _Change:
+        known: dict[str, tuple[int, float]] = {}
+        for window in others:
+            for author, (messages, total) in window.authors.items():
+                before, before_total = known.get(author, (0, 0.0))
+                known[author] = (before + messages, before_total + total)
+        own_usual: dict[str, float] = {}
+        weight: dict[str, float] = {}
+        for author, (messages, _) in this.authors.items():
+            before, total = known.get(author, (0, 0.0))
+            own_usual[author] = (total + WITHIN * usual) / (before + WITHIN)
+            weight[author] = 1 / (1 + STEADY / messages + STEADY / (before + WITHIN))
+        whole = fsum(weight.values())
+        voice = {author: each / whole for author, each in weight.items()}
+        change = {a: total / messages - own_usual[a] for a, (messages, total) in this.authors.items()}
+        estimate = fsum(voice[author] * each for author, each in change.items())
+        # CR2: an author's own pull on the mean is undone by dividing by one minus their weight.
+        own = fsum((part * (change[author] - estimate)) ** 2 / (1 - part) for author, part in voice.items())
+        return cls(
+            estimate=estimate,
+            own=max(own, RESOLUTION * RESOLUTION / len(voice)),
+            together=_together(this, voice, {author: each + estimate for author, each in own_usual.items()}),
+            freedom=_freedom([_size(part, this.authors[author][0]) for author, part in voice.items()]),
+        )
+
+
+def _changed(this: _Window, others: Sequence[_Window]) -> tuple[_Change, float]:
+    """The change of a window, and the factor by which its variance is more than how authors differ.
+
+    The same change is measured for each of the others against the rest of them. That tells how much people who write
+    at the same time share, and how much more the others change than they should: the mean squared t statistic, drawn
+    towards 1 as if SWINGS more windows had shown no excess, since a handful of windows tells little.
     """
-    people = len(cells)
-    pull: dict[int, float] = defaultdict(float)
-    weight: dict[int, float] = defaultdict(float)
-    cell_squares = cell_weights = 0.0
-    for author, steps in cells.items():
-        for step, (messages, total) in steps.items():
-            part = (total - messages * mean) / (counts[author] * people)
-            size = messages / (counts[author] * people)
-            pull[step] += part
-            weight[step] += size
-            cell_squares += part * part
-            cell_weights += size * size
-    step_weights = fsum(each * each for each in weight.values())
-    if len(pull) < 2 or step_weights > 0.999 or cell_weights > 0.999:
-        return 0.0, len(pull)
-    by_step = fsum(each * each for each in pull.values()) / (1 - step_weights)
-    return by_step - cell_squares / (1 - cell_weights), len(pull)
+    if len(this.authors) < 2 or not others or not all(window.authors for window in others):
+        raise ValueError("a change is measured between windows in which people wrote")
+    kept = _without_extremes(others)
+    found = _Change.of(this, kept, _usual(kept))
+    rests = [(window, [each for each in kept if each is not window]) for window in others if len(window.authors) > 1]
+    quiet = [_Change.of(window, rest, _usual(rest)) for window, rest in rests if rest]
+    every = [found, *quiet]
+    shared = max(0.0, fsum(each.together for each in every) / fsum(each.own for each in every))
+    if len(quiet) < LEAST_FOR_SWING:
+        return found, 1 + shared
+    # A squared t statistic is 1/(1 - 2/f) on average: that is not an excess.
+    squares = [each.estimate**2 / (each.own * (1 + shared)) * (1 - 2 / max(4.0, each.freedom)) for each in quiet]
+    return found, (1 + shared) * max(1.0, (fsum(squares) + SWINGS) / (len(quiet) + SWINGS))
 
 
-def _shared(windows: Sequence[_Window]) -> float:
-    """By what factor, beyond 1, conversations widen the variance: measured over all `windows` at once."""
-    own = fsum(window.own for window in windows)
-    return max(0.0, fsum(window.together for window in windows) / own) if own > 0 else 0.0
+def _change(estimate: float, variance: float, freedom: float, windows: int) -> Change:
+    reach = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * sqrt(variance)
+    p_value = 2 * float(stdtr(freedom, -abs(estimate) / sqrt(variance)))
+    return Change(POINTS * estimate, POINTS * (estimate - reach), POINTS * (estimate + reach), p_value, windows)
 
 
-def _variance_of_level(window: _Window, beside: Sequence[_Window], *, floor: float = RESOLUTION) -> tuple[float, float]:
+def _usual(windows: Sequence[_Window]) -> float:
+    return fsum(window.mean for window in windows) / len(windows)
+
+
+def _without_extremes(windows: Sequence[_Window]) -> list[_Window]:
+    if len(windows) < ENOUGH_TO_TRIM:
+        return list(windows)
+    ranked = sorted(windows, key=lambda window: window.mean)
+    return [window for window in windows if window is not ranked[0] and window is not ranked[-1]]
+
+
+def _variance_of_level(window: _Level, beside: Sequence[_Level], *, floor: float = RESOLUTION) -> tuple[float, float]:
     if window.people < 2:
         return 0.0, 1.0
     every = [window, *(other for other in beside if other.people > 1)]
     own = max(window.own, floor * floor / window.people)
     shared = own * _shared(every)
-    freedom = _freedom((1,), (window,))
-    return own + shared, _satterthwaite((own, freedom), (shared, max(1, sum(w.steps - 1 for w in every))))
+    freedom = _freedom([_size(1 / window.people, messages) for messages in window.counts.values()])
+    steps = max(1, sum(each.steps - 1 for each in every))
+    return own + shared, _satterthwaite((own, freedom), (shared, steps))
 
 
-def _difference(weights: Sequence[float], windows: Sequence[_Window], *, swings: bool) -> Change:
-    estimate = fsum(weight * window.mean for weight, window in zip(weights, windows, strict=True))
-    shared = _shared(windows)
-    variance = _variance_of_difference(weights, windows, shared)
-    freedom = _freedom(weights, windows)
-    swing = _swing(windows[1:], shared) if swings else 0.0
-    if swing > 0:
-        swung = swing * fsum(weight * weight for weight in weights)
-        freedom = _satterthwaite((variance, freedom), (swung, len(windows) - 2))
-        variance += swung
-    reach = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * sqrt(variance)
-    p_value = 2 * float(stdtr(freedom, -abs(estimate) / sqrt(variance)))
-    return Change(
-        POINTS * estimate, POINTS * (estimate - reach), POINTS * (estimate + reach), p_value, len(windows) - 1
-    )
+def _shared(levels: Sequence[_Level]) -> float:
+    """By what factor, beyond 1, conversations widen the variance: measured over all `levels` at once."""
+    own = fsum(level.own for level in levels)
+    return max(0.0, fsum(level.together for level in levels) / own) if own > 0 else 0.0
 
 
-def _weights(means: Sequence[float]) -> list[float]:
-    """1 for the window in question, and what each of the others counts towards their usual."""
-    kept = set(range(len(means)))
-    if len(means) >= 6:
-        kept -= {max(kept, key=lambda i: means[i]), min(kept, key=lambda i: means[i])}
-    return [1.0, *(-1 / len(kept) if i in kept else 0.0 for i in range(len(means)))]
+def _together(window: _Window, voice: Mapping[str, float], expected: Mapping[str, float]) -> float:
+    """What authors who write in the same step share, as variance of the mean weighted by `voice`.
 
-
-def _variance_of_difference(weights: Sequence[float], windows: Sequence[_Window], shared: float) -> float:
-    influence: dict[str, float] = defaultdict(float)
-    for weight, window in zip(weights, windows, strict=True):
-        for author, mean in window.means.items():
-            influence[author] += weight * (mean - window.mean) / sqrt(window.people * (window.people - 1))
-    own = fsum(each * each for each in influence.values())
-    least = fsum(w * w * RESOLUTION * RESOLUTION / window.people for w, window in zip(weights, windows, strict=True))
-    levels = fsum(w * w * window.own for w, window in zip(weights, windows, strict=True))
-    return max(own, least) + shared * levels
-
-
-def _freedom(weights: Sequence[float], windows: Sequence[_Window]) -> float:
-    """Satterthwaite's degrees of freedom under a working model (Bell & McCaffrey 2002; Imbens & Kolesár 2016).
-
-    An author's mean varies as 1 + WITHIN / messages: with many who wrote once, fewer are worth counting on.
+    The difference between step-clustered and (author × step)-clustered variance, the last two terms of two-way
+    clustering (Cameron, Gelbach & Miller 2011, equation 2.3), each with its own small-sample factor 1/(1 - Σ weight²).
+    Unbiased, so it may be negative; zero where there are too few steps to tell.
     """
-    size: dict[str, float] = defaultdict(float)
-    for weight, window in zip(weights, windows, strict=True):
-        for author, messages in window.counts.items():
-            size[author] += (weight / window.people) ** 2 * (1 + WITHIN / messages)
-    people = fsum(size.values()) ** 2 / fsum(each * each for each in size.values())
-    return max(1.0, people * (1 - 1 / len(size)))
-
-
-def _swing(windows: Sequence[_Window], shared: float) -> float:
-    """Variance between windows beyond what their authors and conversations explain; zero where there is none."""
-    if len(windows) < 4:
+    pull: dict[int, float] = defaultdict(float)
+    weight: dict[int, float] = defaultdict(float)
+    cell_squares = cell_weights = 0.0
+    for (author, step), (messages, total) in window.cells.items():
+        share_of_author = voice[author] / window.authors[author][0]
+        part = share_of_author * (total - messages * expected[author])
+        pull[step] += part
+        weight[step] += share_of_author * messages
+        cell_squares += part * part
+        cell_weights += (share_of_author * messages) ** 2
+    step_weights = fsum(each * each for each in weight.values())
+    if step_weights > MOSTLY_ONE or cell_weights > MOSTLY_ONE:
         return 0.0
-    pairs = list(combinations(windows, 2))
-    seen = fsum((a.mean - b.mean) ** 2 for a, b in pairs) / (2 * len(pairs))
-    explained = fsum(_variance_of_difference((1, -1), pair, shared) for pair in pairs) / (2 * len(pairs))
-    return max(0.0, seen - explained)
+    return fsum(each * each for each in pull.values()) / (1 - step_weights) - cell_squares / (1 - cell_weights)
+
+
+def _variance_of_difference(first: _Level, second: _Level) -> float:
+    influence: dict[str, float] = defaultdict(float)
+    for sign, window in ((1, first), (-1, second)):
+        for author, mean in window.means.items():
+            influence[author] += sign * (mean - window.mean) / sqrt(window.people * (window.people - 1))
+    least = RESOLUTION * RESOLUTION * (1 / first.people + 1 / second.people)
+    return max(least, fsum(each * each for each in influence.values()))
+
+
+def _size(weight: float, messages: int) -> float:
+    """How much an author adds to a mean's variance under the working model: one who wrote once varies most."""
+    return weight * weight * (1 + WITHIN / messages)
+
+
+def _freedom(sizes: Iterable[float]) -> float:
+    """Satterthwaite's degrees of freedom under the working model (Bell & McCaffrey 2002; Imbens & Kolesár 2016)."""
+    known = list(sizes)
+    people = fsum(known) ** 2 / fsum(size * size for size in known)
+    return max(1.0, people * (1 - 1 / len(known)))
 
 
 def _satterthwaite(*parts: tuple[float, float]) -> float:
@@ -393,11 +501,3 @@ def _satterthwaite(*parts: tuple[float, float]) -> float:
     total = fsum(variance for variance, _ in parts)
     spread = fsum(variance * variance / freedom for variance, freedom in parts)
     return total * total / spread if spread > 0 else inf
-
-
-def _part(voices: Sequence[Voice], named: Sequence[Voice], usual: float) -> list[Voice]:
-    """The voices of a window as if every message outside `named` had been at the usual mood, centred on it."""
-    moved: dict[tuple[str, int], float] = defaultdict(float)
-    for voice in named:
-        moved[voice.author, voice.step] += voice.total - voice.messages * usual
-    return [Voice(v.author, v.step, v.messages, moved.pop((v.author, v.step), 0.0)) for v in voices]

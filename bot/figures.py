@@ -23,7 +23,7 @@ def mood_table(reading: Reading) -> Table | None:
         return None
     rows = [_row("mood", reading.mood)]
     if reading.usual is not None:
-        rows.append(_row("against its usual", reading.usual.mood))
+        rows.append(_row("against the usual", reading.usual.mood))
     shares = reading.shares
     for name, share in (("negative", shares.negative), ("neutral", shares.neutral), ("positive", shares.positive)):
         rows.append((name, percent(share.estimate), percents(share)))

@@ -173,7 +173,7 @@ class Trends:
             return Comparison(a, b, None, "too few")
         if a.model != b.model:
             return Comparison(a, b, None, "models")
-        change = estimates.change(a._tape.voices(a.window, a.model), [b._tape.voices(b.window, b.model)])
+        change = estimates.difference(a._tape.voices(a.window, a.model), b._tape.voices(b.window, b.model))
         return Comparison(a, b, change)
 
     async def entities(

@@ -138,7 +138,7 @@ def mood_sentence(reading: Reading, place: str, time: str, *, claimed: bool | No
     if usual.may_be_claimed if claimed is None else claimed:
         return (
             f"{place} was {direction(usual)} than usual {time}: mood {signed(mood.estimate)}, "
-            f"{compared(usual.mood)} than its usual ({within(usual.mood)})."
+            f"people wrote {compared(usual.mood)} than they usually do ({within(usual.mood)})."
         )
     return (
         f"{place} was {level(mood)} {time}: mood {signed(mood.estimate)} ({within(mood)}), "
