@@ -6,7 +6,6 @@ import asyncio
 import ipaddress
 import json
 import random
-import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,8 +25,9 @@ from bot.analysis.labels import NOTHING_SAID, Piece, Scale, Tags
 from bot.analysis.masking import Masked, mask
 from bot.analysis.responses import Malformed, Miscounted
 from bot.analysis.transport import DEFAULT_PATIENCE, Failed, Patience, Token, Transport
-from bot.analysis.windows import Window, mean, moved, windows
+from bot.analysis.windows import Window, as_sent, mean, says_something, windows
 from bot.errors import ConfigurationError, Refused, RoomtoneError, StorageError, Unavailable
+from bot.text import Plain, plain
 
 ROUTER = "https://router.huggingface.co/hf-inference/models"
 HUB = "https://huggingface.co"
@@ -89,10 +89,11 @@ class _Task(StrEnum):
 class Hosted:
     """Asks a text-classification and a token-classification model over HTTP; an Analyzer.
 
-    Only masked text leaves the machine. Calls are charged to `budget` before they are sent, and every one is, retries
-    too. What was answered is kept in memory for a quarter of an hour, so that a batch that failed half-way is not paid
-    for twice. `texts_per_request` above one sends lists, which Hugging Face's servers take; one that doesn't is
-    noticed and asked singly from then on. `region` is where telephone numbers without a country code are at home.
+    Only plain, masked text leaves the machine: no mention, link, block of code, address, number or key is in it. Calls
+    are charged to `budget` before they are sent, retries too. What was answered is kept in memory for a quarter of an
+    hour, so that a batch that failed half-way is not paid for twice. `texts_per_request` above one sends lists, which
+    Hugging Face's servers take; one that doesn't is noticed and asked singly from then on. `region` is where telephone
+    numbers without a country code are at home.
 
     Use it as an async context manager.
     """
@@ -196,9 +197,11 @@ class Hosted:
             assert isinstance(sentiment, Sentiment)
             assert isinstance(found, tuple)
             sentiments.append((sentiment, len(window.text)))
-            entities += (moved(entity, window.start, text) for entity in found)
-        kept = tuple(entity for entity in entities if not plan.masked.covers(entity.start, entity.end))
-        return Analysis(mean(sentiments), kept, self.model)
+            for entity in found:
+                masked = plan.masked.covers(entity.start + window.start, entity.end + window.start)
+                if not masked and (written := as_sent(entity, window.start, plan.plain, text)) is not None:
+                    entities.append(written)
+        return Analysis(mean(sentiments), tuple(entities), self.model)
 
     async def _group(self, task: _Task, chunks: Sequence[str]) -> _Answers:
         if len(chunks) > 1:
@@ -307,17 +310,16 @@ class Hosted:
 
     async def _answers(self, task: _Task, chunks: Sequence[str]) -> _Answers:
         endpoint = self._endpoints[task]
-        sent = [re.sub("[\ud800-\udfff]", "\ufffd", chunk) for chunk in chunks]
-        question = {"inputs": sent if len(sent) > 1 else sent[0], "parameters": _PARAMETERS[task]}
+        question = {"inputs": chunks if len(chunks) > 1 else chunks[0], "parameters": _PARAMETERS[task]}
         body = await self._transport.exchange("POST", endpoint.url, json.dumps(question).encode())
         try:
             answer = responses.decoded(body)
             read: Sequence[Sentiment | tuple[Entity, ...]]
             match task:
                 case _Task.SENTIMENT:
-                    read = _sentiments(endpoint, responses.classified(answer, len(sent)))
+                    read = _sentiments(endpoint, responses.classified(answer, len(chunks)))
                 case _Task.ENTITIES:
-                    read = _entities(endpoint, sent, responses.tagged(answer, sent))
+                    read = _entities(endpoint, chunks, responses.tagged(answer, chunks))
                 case _:
                     assert_never(task)
         except ConfigurationError as error:
@@ -345,13 +347,16 @@ class _Miscounted(Failed):
 class _Plan:
     """What of a text is sent."""
 
+    plain: Plain
     masked: Masked
     windows: tuple[Window, ...]
 
     @classmethod
     def of(cls, text: str, region: str | None) -> _Plan:
-        masked = mask(text, region=region)
-        return cls(masked, tuple(window for window in windows(masked.text, WINDOW) if window.text.strip()))
+        written = plain(text)
+        masked = mask(written.text, region=region)
+        pieces = windows(masked.text, WINDOW) if says_something(written) else ()
+        return cls(written, masked, tuple(piece for piece in pieces if piece.text.strip()))
 
 
 def _note_retry(details: stamina.instrumentation.RetryDetails) -> None:

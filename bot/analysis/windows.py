@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.analysis import Entity, Sentiment
+from bot.text import PLACEHOLDERS, Plain, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,18 @@ def mean(parts: Sequence[tuple[Sentiment, float]]) -> Sentiment:
     return Sentiment(min(1.0, negative), min(1.0, neutral), min(1.0, positive))
 
 
-def moved(entity: Entity, by: int, text: str) -> Entity:
-    """An entity of a piece that begins at `by`, as one of the whole `text`."""
+def as_sent(entity: Entity, by: int, plain: Plain, sent: str) -> Entity | None:
+    """An entity of a piece that begins at `by` of a plain text, as one of the text as sent.
+
+    None where it stands for markup or an emoji, and nobody wrote it.
+    """
     start, end = entity.start + by, entity.end + by
-    return replace(entity, start=start, end=end, text=text[start:end])
+    if not plain.is_written(start, end):
+        return None
+    start, end = plain.span(start, end)
+    return replace(entity, start=start, end=end, text=sent[start:end])
+
+
+def says_something(plain: Plain) -> bool:
+    """Is there anything in a plain text besides what stands for mentions, links and code?"""
+    return any(word.text not in PLACEHOLDERS for word in words(plain.text))

@@ -148,7 +148,7 @@ async def test_without_a_model_for_names_only_the_sentiment_is_asked(server: Inf
     assert [asked.model for asked in server.asked] == [SENTIMENT_MODEL]
 
 
-@pytest.mark.parametrize("text", ["", "   ", "\n\t"])
+@pytest.mark.parametrize("text", ["", "   ", "\n\t", "<@U123> <https://example.com>", "```kill -9 1```"])
 async def test_a_text_without_a_word_is_neutral_and_not_sent(server: Inference, text: str) -> None:
     async with hosted(server) as reader:
         (analysis,) = await reader.analyze([text])
@@ -178,16 +178,21 @@ async def test_any_text_can_be_asked_about(server: Inference) -> None:
 
     assert len(answer) == len(texts)
     assert [[e.text for e in one.entities] for one in answer if one.entities] == [["Grace"], ["Grace"]]
-    assert "\ufffd lone" in server.texts
 
 
 async def test_what_must_not_leave_is_masked_and_offsets_hold_in_the_original(server: Inference) -> None:
-    text = f"Grace (grace@example.com, +49 30 901820) lost {SECRET} in Berlin"
+    text = (
+        f"<@U123> Grace (grace@example.com, +49 30 901820) lost {SECRET} in *Berlin*, see <https://example.com/a|Acme>"
+    )
     async with hosted(server) as reader:
         (analysis,) = await reader.analyze([text])
 
-    assert set(server.texts) == {f"Grace ({'*' * 17}, {'*' * 13}) lost {'*' * len(SECRET)} in Berlin"}
-    assert [(e.text, e.kind) for e in analysis.entities] == [("Grace", Kind.PERSON), ("Berlin", Kind.LOCATION)]
+    assert set(server.texts) == {f" @user  Grace ( http , {'*' * 13}) lost {'*' * len(SECRET)} in Berlin, see Acme"}
+    assert [(e.text, e.kind) for e in analysis.entities] == [
+        ("Grace", Kind.PERSON),
+        ("Berlin", Kind.LOCATION),
+        ("Acme", Kind.ORGANIZATION),
+    ]
     assert all(text[e.start : e.end] == e.text for e in analysis.entities)
 
 
@@ -223,28 +228,17 @@ async def test_best_labels_alone_are_not_guessed_from(server: Inference) -> None
             await reader.analyze(["I love it"])
 
 
-@pytest.mark.parametrize(
-    ("text", "word", "start", "end"),
-    [
-        ("🎉 Zoë in 東京", "Zoë", 2, 5),  # code points
-        ("🎉 Zoë in 東京", "Zoë", 3, 6),  # UTF-16 units
-        ("🎉 Zoë in 東京", "Zoë", 5, 9),  # bytes
-        ("🎉 Zoë in 東京", "zoe", None, None),  # an uncased model that keeps no offsets
-        ("👩‍👩‍👧 Zoe\u0308 !", "Zoë", 6, 9),  # a combining mark
-        ("נועה כאן", "נועה", 0, 4),  # right to left
-    ],
-)
+@pytest.mark.parametrize(("start", "end"), [(4, 7), (5, 8), (7, 11), (None, None)])  # code points, UTF-16, bytes
 async def test_names_are_found_whatever_the_server_counts_in(
-    server: Inference, text: str, word: str, start: int | None, end: int | None
+    server: Inference, start: int | None, end: int | None
 ) -> None:
-    piece = {"entity_group": "PER", "score": 0.9, "word": word, "start": start, "end": end}
+    piece = {"entity_group": "PER", "score": 0.9, "word": "Zoë", "start": start, "end": end}
     server.behaviours = [inference.works, inference.says([piece])]
     async with hosted(server, concurrent=1) as reader:
-        (analysis,) = await reader.analyze([text])
+        (analysis,) = await reader.analyze(["👩‍👩‍👧 Zoë in 東京"])
 
-    (entity,) = analysis.entities
-    assert entity.text == text[entity.start : entity.end]
-    assert entity.text in {"Zoë", "Zoe\u0308", "נועה"}
+    assert server.texts == [" 👩  Zoë in 東京"] * 2
+    assert [(e.text, e.start, e.end) for e in analysis.entities] == [("Zoë", 6, 9)]
 
 
 async def test_unaggregated_word_pieces_become_whole_words(server: Inference) -> None:
