@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo
 
 import tzlocal
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from adapters.console.client import Terminal
@@ -31,6 +31,7 @@ from bot.analysis.embedded import Embedded
 from bot.answer import Answer
 from bot.answers import Answers
 from bot.errors import ConfigurationError, RoomtoneError
+from bot.evaluation import Behaviour, Evaluation, evaluate, read_lines, run_behaviour
 from bot.importing import Aside, Line, Report, bring_in
 from bot.ingest import Ingest
 from bot.message import Platform
@@ -309,6 +310,44 @@ def analysis_as_json(text: str, analysis: Analysis) -> dict[str, Any]:
         "model": analysis.model,
         "language": analysis.language,
     }
+
+
+async def evaluations(
+    settings: Settings,
+    files: Sequence[Path],
+    *,
+    behaviour: bool,
+    lower_cased: bool,
+    misses: int,
+    progress: Callable[[int], None],
+) -> Sequence[Evaluation | Behaviour]:
+    """How well the reader reads each labelled file, and the behavioural suite. Raises ImportFileError."""
+    labelled = [read_lines(file) for file in files]
+    results: list[Evaluation | Behaviour] = []
+    async with Batching(reader(settings)) as analyzer:
+        for lines in labelled:
+            results.append(await evaluate(analyzer, lines, lower_cased=lower_cased, misses=misses, progress=progress))
+        if behaviour:
+            results.append(await run_behaviour(analyzer, progress=progress))
+    return results
+
+
+def render_result(result: Evaluation | Behaviour, *, failures: int) -> RenderableType:
+    """An evaluation for the terminal."""
+    from bot.evaluation import report
+
+    if isinstance(result, Behaviour):
+        return report.show_behaviour(result, failures=failures)
+    return report.show_evaluation(result)
+
+
+def picture_of(result: Evaluation | Behaviour) -> bytes:
+    """An evaluation's confusion and reliability as PNG. Raises ConfigurationError for one that has none."""
+    from bot.evaluation.picture import picture
+
+    if isinstance(result, Behaviour):
+        raise ConfigurationError("The behavioural suite has no picture; name a labelled file.")
+    return picture(result)
 
 
 def render_analysis(text: str, analysis: Analysis) -> Text:

@@ -257,6 +257,51 @@ def analyze(
 
 
 @cli.command()
+def evaluate(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help='Labelled JSONL: {"text", "label"} or {"tokens", "tags"} a line.')
+    ] = None,
+    behaviour: Annotated[
+        bool, typer.Option("--behaviour", help="Run the suite of behavioural cases that Roomtone ships.")
+    ] = False,
+    lower_cased: Annotated[bool, typer.Option("--lower-cased", help="Take the capitals off first.")] = False,
+    picture: Annotated[
+        Path | None, typer.Option(help="Write confusion and reliability to this PNG file (one labelled file).")
+    ] = None,
+    show_errors: Annotated[
+        int, typer.Option(metavar="N", help="Show N misread lines. They are your messages: mind who looks on.")
+    ] = 0,
+    json_: AsJson = False,
+) -> None:
+    """Measure how well messages are read: on your own labelled lines, or on the behavioural suite."""
+    from bot import app
+
+    if not files and not behaviour:
+        raise typer.BadParameter("Name a labelled JSONL file, or --behaviour.")
+    if picture is not None and len(files or ()) != 1:
+        raise typer.BadParameter("--picture draws one labelled file.")
+    with Progress(TextColumn("Reading"), BarColumn(), TextColumn("{task.completed:,}"), console=err,
+                  disable=not err.is_terminal, transient=True) as bar:  # fmt: skip
+        task = bar.add_task("", total=None)
+        for result in perform(
+            lambda settings: app.evaluations(
+                settings,
+                files or (),
+                behaviour=behaviour,
+                lower_cased=lower_cased,
+                misses=show_errors,
+                progress=lambda lines: bar.advance(task, lines),
+            )
+        ):
+            if picture is not None:
+                picture.write_bytes(app.picture_of(result))
+            if json_:
+                print_json(result.as_json())
+            else:
+                out.print(app.render_result(result, failures=show_errors))
+
+
+@cli.command()
 def channels(database: Database = None, sample: Sample = False, json_: AsJson = False) -> None:
     """List the channels and how much of each was read."""
     from bot import app
