@@ -58,14 +58,10 @@ class Plain:
         sent_end = last.sent_start + (end - last.start) if last.verbatim else last.sent_end
         return sent_start, sent_end
 
-    def is_placeholder(self, start: int, end: int) -> bool:
-        """Whether plain characters `start` to `end` touch a mention, link, channel or code, rather than words."""
-        for piece in self.pieces[self._index(start) :]:
-            if piece.start >= end:
-                return False
-            if not piece.verbatim and self.text[piece.start : piece.end].strip() in PLACEHOLDERS:
-                return True
-        return False
+    def is_written(self, start: int, end: int) -> bool:
+        """Whether plain characters `start` to `end` are the author's words, not what stands for markup or emoji."""
+        piece = self._piece_at(start)
+        return piece.verbatim or piece.end < end or self.text[piece.start : piece.end] in _ENTITIES.values()
 
     def _index(self, position: int) -> int:
         return bisect_right(self.pieces, position, key=lambda piece: piece.start) - 1
@@ -147,8 +143,6 @@ def _trim(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     else:
         yield core.start(), stop
     yield from (mark.span() for mark in _RUN.finditer(text, stop, end))
-
-
 
 
 _QUOTE = re.compile(
@@ -306,11 +300,11 @@ def _read(builder: _Builder, sent: str, start: int, end: int) -> None:
             case "unreadable":
                 builder.replace(left, right, " ")
             case "letters":
-                builder.copy(left, left + 2)
+                builder.replace(left, right, sent[left : left + 2])
             case "laugh":
-                builder.copy(left, left + 4)
+                builder.replace(left, right, sent[left : left + 4])
             case "marks":
-                builder.copy(left, left + 3)
+                builder.replace(left, right, sent[left : left + 3])
             case _:  # emphasis, spoiler marks and invisible characters stand for nothing
                 pass
     builder.copy(position, end)
@@ -332,7 +326,7 @@ def _replace_shortcode(builder: _Builder, start: int, end: int, name: str) -> No
 
 
 def simplest(sequence: str) -> str:
-    """One code point for an emoji sequence: tones, genders and variation selectors away; a flag is `flag`, a keycap its key.
+    """One code point for an emoji sequence, without tones, genders and variation selectors; a flag is `flag`.
 
     A person with a thing (a coder, a firefighter) is the person.
     """
@@ -366,4 +360,4 @@ def _emoji_ends(sent: str, start: int, end: int) -> dict[int, int]:
 def _shortcodes() -> dict[str, str]:
     """Slack's and Discord's names of emoji. Made by `python -m training.emoji` from emoji-datasource."""
     lines = (Path(__file__).parent / "analysis" / "emoji.tsv").read_text(encoding="utf-8").splitlines()
-    return dict(line.split("\t") for line in lines if line and not line.startswith("#"))  # type: ignore[misc]
+    return dict(line.split("\t") for line in lines if line and not line.startswith("#"))

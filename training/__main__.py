@@ -16,12 +16,13 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="checkpoints, to be resumed from, and scores")
     parser.add_argument("--settings", type=Path, default=Path(__file__).parent / "settings.toml")
     parser.add_argument("--warm-start", type=Path, help="a network.pt to go on from, in place of MiniLM")
+    parser.add_argument("--version", default="1.0", help="of the model, as stored with every reading")
     arguments = parser.parse_args()
     trained = fit.main(arguments.data, arguments.settings, arguments.work, arguments.warm_start)
     if arguments.out is not None:
         from training import export
 
-        export.main(trained, arguments.out)
+        export.main(trained, arguments.out, name="roomtone-mini", version=arguments.version)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from training.network import KINDS, TAGS, Packed
 
 LABELS = ("negative", "neutral", "positive")
 IGNORED = -100
+Span = tuple[str, int, int]
 
 # What each source annotates. About any other kind its sentences say nothing.
 ANNOTATED = {
@@ -124,7 +125,9 @@ def _by_word(tokens: Tokens, limit: int) -> tuple[tuple[tuple[int, ...], ...], t
 class Variation:
     """Changes that leave the meaning alone, drawn anew every time an example is seen."""
 
-    def __init__(self, vocabulary_size: int, entities: Sequence[Example], mention: int, settings: dict[str, float]) -> None:
+    def __init__(
+        self, vocabulary_size: int, entities: Sequence[Example], mention: int, settings: dict[str, float]
+    ) -> None:
         self._mention = mention
         self._settings = settings
         self._names: dict[str, list[tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]]] = defaultdict(list)
@@ -159,7 +162,9 @@ class Variation:
                 ),
             )
         if chance < forget + self._settings["lower_case"] + self._settings["title_case"]:
-            return replace(example, shapes=tuple(Shape.TITLE if shape == Shape.LOWER else shape for shape in example.shapes))
+            return replace(
+                example, shapes=tuple(Shape.TITLE if shape == Shape.LOWER else shape for shape in example.shapes)
+            )
         return example
 
     def _swap(self, example: Example, draw: random.Random) -> Example:
@@ -209,7 +214,9 @@ def packed(examples: Sequence[Example], begin: int, end: int) -> Packed:
         positions.extend(range(len(row)))
         lengths.append(len(row))
     place, slots = layout(np.array(lengths))
-    return Packed(*(torch.from_numpy(np.asarray(each, dtype=np.int64)) for each in (ids, shapes, positions, place, slots, heads)))
+    return Packed(
+        *(torch.from_numpy(np.asarray(each, dtype=np.int64)) for each in (ids, shapes, positions, place, slots, heads))
+    )
 
 
 def layout(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """The table of emoji short names, `bot/analysis/emoji.tsv`, from the npm package emoji-datasource (MIT).
 
-    npm pack emoji-datasource@16 && tar xzf emoji-datasource-16.*.tgz package/emoji.json
-    python -m training.emoji package/emoji.json
+npm pack emoji-datasource@16 && tar xzf emoji-datasource-16.*.tgz package/emoji.json
+python -m training.emoji package/emoji.json
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def main(source: Path) -> None:
     """Write the table."""
     table: dict[str, str] = {}
     for data in emoji.EMOJI_DATA.items():  # names that only Discord knows
-        for alias in data[1].get("alias", []) + [data[1]["en"]]:
+        for alias in [*data[1].get("alias", []), data[1]["en"]]:
             table[alias.strip(":").lower()] = simplest(data[0])
     for entry in json.loads(source.read_text(encoding="utf-8")):
         character = "".join(chr(int(code, 16)) for code in entry["unified"].split("-"))

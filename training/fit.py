@@ -92,9 +92,9 @@ class Fit:
         work.mkdir(parents=True, exist_ok=True)
         torch.set_num_threads(settings["run"]["threads"])
         torch.manual_seed(settings["run"]["seed"])
-        self._tokenizer, origins = tokenizer()
-        self.vocabulary = Vocabulary(self._tokenizer)
-        self.begin, self.end = self._tokenizer.token_to_id("[CLS]"), self._tokenizer.token_to_id("[SEP]")
+        self.tokenizer, origins = tokenizer()
+        self.vocabulary = Vocabulary(self.tokenizer)
+        self.begin, self.end = self.tokenizer.token_to_id("[CLS]"), self.tokenizer.token_to_id("[SEP]")
         repeats = settings["data"]["repeats"]
         self.corpus = read_corpus(folder, self.vocabulary, settings["data"]["longest"], sources=list(repeats))
         self.network = pretrained(origins, dropout=settings["optimiser"]["dropout"])
@@ -104,7 +104,7 @@ class Fit:
         self._priors = self._class_priors()
         self._allowed = _allowed()
         self._variation = data.Variation(
-            self._tokenizer.get_vocab_size(),
+            self.tokenizer.get_vocab_size(),
             [example for example in self.corpus.train if example.tags is not None],
             data.mention_id(self.vocabulary),
             settings["variation"],
@@ -132,7 +132,9 @@ class Fit:
         print(f"training examples: {data.counts(self.corpus.train)}")
         print(f"removed because they also stand in a validation file: {self.corpus.removed}")
         planned = self.plan()
-        optimiser = torch.optim.AdamW(self._groups(), betas=(0.9, 0.98), weight_decay=settings["weight_decay"], fused=True)
+        optimiser = torch.optim.AdamW(
+            self._groups(), betas=(0.9, 0.98), weight_decay=settings["weight_decay"], fused=True
+        )
         warm = max(1, int(len(planned) * settings["warmup"]))
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimiser, lambda step: min((step + 1) / warm, max(0.0, (len(planned) - step) / (len(planned) - warm)))
@@ -149,7 +151,13 @@ class Fit:
         self.network.train()
         saved = logged = time.monotonic()
         seen, recent = 0, []
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
         with Progress(*columns) as progress:
             task = progress.add_task("training", total=len(planned), completed=first)
             for step in range(first, len(planned)):
@@ -176,7 +184,10 @@ class Fit:
                     saved = time.monotonic()
                 if not progress.console.is_terminal and now - logged > 60:
                     rate = seen / (now - logged)
-                    print(f"step {step + 1}/{len(planned)}, loss {np.mean(recent[-100:]):.3f}, {rate:.0f} examples/s", flush=True)
+                    print(
+                        f"step {step + 1}/{len(planned)}, loss {np.mean(recent[-100:]):.3f}, {rate:.0f} examples/s",
+                        flush=True,
+                    )
                     logged, seen = now, 0
         torch.save(self.average.state_dict(), self.work / "network.pt")
         torch.save(self.network.state_dict(), self.work / "network.last.pt")
@@ -208,9 +219,11 @@ class Fit:
             adjusted = sentiment[rows].float() + settings["prior_strength"] * torch.stack(
                 [self._priors[varied[index].source] for index in rows]
             )
-            target = torch.tensor(
-                [varied[i].soft or [float(varied[i].label == label) for label in range(3)] for i in rows]
-            ) * (1 - smoothing) + smoothing / 3
+            target = (
+                torch.tensor([varied[i].soft or [float(varied[i].label == label) for label in range(3)] for i in rows])
+                * (1 - smoothing)
+                + smoothing / 3
+            )
             weight = torch.tensor([varied[index].weight for index in rows])
             each = -(target * functional.log_softmax(adjusted, -1)).sum(-1)
             loss = loss + (each * weight).sum() / len(varied)
@@ -220,7 +233,12 @@ class Fit:
         if tagged.any():
             log = functional.log_softmax(entities[torch.from_numpy(tagged)].float(), -1)
             allowed = torch.stack(
-                [self._allowed[example.source][tag] for example in varied if example.tags is not None for tag in example.tags]
+                [
+                    self._allowed[example.source][tag]
+                    for example in varied
+                    if example.tags is not None
+                    for tag in example.tags
+                ]
             )
             right = -torch.logsumexp(log.masked_fill(~allowed, -1e4), -1)
             each = (1 - smoothing) * right + smoothing * -log.mean(-1)
@@ -269,7 +287,8 @@ class Fit:
                 examples = [example for _, example in pairs]
                 if suffix:
                     examples = [
-                        Example(e.words, tuple(5 if shape else 0 for shape in e.shapes), e.source, tags=e.tags) for e in examples
+                        Example(e.words, tuple(5 if shape else 0 for shape in e.shapes), e.source, tags=e.tags)
+                        for e in examples
                     ]
                 _, logits = self.outputs(network, examples)
                 gold_spans: list[list[Span]] = [data.spans_of(example.tags or ()) for example in examples]
@@ -279,7 +298,7 @@ class Fit:
 
 
 def _allowed() -> dict[str, list[Tensor]]:
-    """For each source and tag the tags that the network may give: for an O also kinds that the source doesn't annotate."""
+    """For each source and tag the tags that the network may give: an O may be a kind left open."""
     allowed = {}
     for source, annotated in ANNOTATED.items():
         masks = []

@@ -14,10 +14,14 @@ Span = tuple[str, int, int]
 def macro_recall(gold: Sequence[int], predicted: Sequence[int]) -> float:
     """Mean over classes of the share of their lines that were found, in percent."""
     gold_array, predicted_array = np.asarray(gold), np.asarray(predicted)
-    return 100 * float(np.mean([(predicted_array[gold_array == each] == each).mean() for each in np.unique(gold_array)]))
+    return 100 * float(
+        np.mean([(predicted_array[gold_array == each] == each).mean() for each in np.unique(gold_array)])
+    )
 
 
-def span_f1(gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]], kinds: Sequence[str]) -> dict[str, float]:
+def span_f1(
+    gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]], kinds: Sequence[str]
+) -> dict[str, float]:
     """Strict span F1 in percent, of all `kinds` together ("all") and of each."""
     right: Counter[str] = Counter()
     expected: Counter[str] = Counter()
@@ -38,5 +42,7 @@ def expected_calibration_error(probabilities: NDArray[np.float64], gold: Sequenc
     """Mean gap between confidence and accuracy over equally wide bins, in percent (Guo et al., 2017)."""
     confidence, right = probabilities.max(1), probabilities.argmax(1) == np.asarray(gold)
     which = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [abs(confidence[which == b].mean() - right[which == b].mean()) * (which == b).mean() for b in set(which.tolist())]
+    gaps = [
+        abs(confidence[which == b].mean() - right[which == b].mean()) * (which == b).mean() for b in set(which.tolist())
+    ]
     return 100 * float(sum(gaps))

@@ -35,7 +35,7 @@ def tokenizer() -> tuple[Tokenizer, list[list[int]]]:
     for placeholder in sorted(PLACEHOLDERS):
         definition["added_tokens"].append(
             {
-                "id": vocabulary[placeholder] if placeholder in vocabulary else add(placeholder, PLACEHOLDER_WORDS[placeholder]),
+                "id": vocabulary.get(placeholder) or add(placeholder, PLACEHOLDER_WORDS[placeholder]),
                 "content": placeholder, "single_word": True, "lstrip": False, "rstrip": False,
                 "normalized": False, "special": False,
             }

@@ -1,0 +1,330 @@
+"""The trained network as the int8 ONNX file that ships, with its tokenizer and its card of facts.
+
+The graph is built by hand: it is small, and every node is one that ONNX Runtime has a fast kernel for. Weights are
+int8 with one scale for each output channel. Activations are uint8 with scales fixed here, once, on training texts, so
+that a text is read the same whether it comes alone or among others.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from scipy.optimize import minimize, minimize_scalar
+
+from bot.analysis.embedded import Facts, Tags
+from training.data import ANNOTATED, Example, packed, spans_of
+from training.fit import Fit
+from training.network import HEADS, LAYERS, TAGS, WIDTH, Network
+from training.scores import span_f1
+
+OPSET = 20
+MATMULS = ("qkv", "out", "up", "down")
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What an activation is clipped to before it becomes eight bits."""
+
+    low: float
+    high: float
+
+    @property
+    def scale(self) -> float:
+        """The step between two neighbouring values."""
+        return max(self.high - self.low, 1e-6) / 255
+
+    @property
+    def zero(self) -> int:
+        """The step that stands for 0."""
+        return int(np.clip(round(-self.low / self.scale), 0, 255))
+
+
+class Graph:
+    """Collects the nodes and the constants of an ONNX graph."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, name: str, value: np.ndarray) -> str:
+        """A constant's name."""
+        self.constants.append(numpy_helper.from_array(np.array(value, order="C"), name))
+        return name
+
+    def node(self, kind: str, inputs: Sequence[str], output: str, *, domain: str = "", **attributes: object) -> str:
+        """A node's only output."""
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], name=output, domain=domain, **attributes))
+        return output
+
+    def nodes_of(self, kind: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: object) -> Sequence[str]:
+        """A node's outputs."""
+        self.nodes.append(helper.make_node(kind, list(inputs), list(outputs), name=outputs[0], **attributes))
+        return outputs
+
+
+# --- ranges of the activations ---------------------------------------------------------------------------------------
+
+
+@torch.inference_mode()
+def observe(network: Network, batches: Sequence[Sequence[Example]], begin: int, end: int) -> dict[str, torch.Tensor]:
+    """The inputs of every matrix multiplication over these texts: name → [tokens, width]."""
+    seen: dict[str, list[torch.Tensor]] = {}
+    hooks = []
+    for index, layer in enumerate(network.layers):
+        for name in MATMULS:
+            key = f"{index}.{name}"
+            hooks.append(
+                getattr(layer, name).register_forward_pre_hook(
+                    lambda _module, inputs, key=key: seen.setdefault(key, []).append(inputs[0].clone())
+                )
+            )
+    network.eval()
+    for batch in batches:
+        network(packed(batch, begin, end))
+    for hook in hooks:
+        hook.remove()
+    return {key: torch.cat(parts) for key, parts in seen.items()}
+
+
+def fitting_range(values: torch.Tensor) -> Range:
+    """The range that loses least in the mean square, over clipped and unclipped ones."""
+    flat = values.flatten()
+    if len(flat) > 400_000:
+        flat = flat[torch.randperm(len(flat), generator=torch.Generator().manual_seed(0))[:400_000]]
+    low, high = float(values.min()), float(values.max())
+    best, least = Range(low, high), float("inf")
+    for share in (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2):
+        for side in ((share, share), (1.0, share)) if low > -0.5 else ((share, share),):
+            tried = Range(low * side[0], high * side[1])
+            rounded = (flat / tried.scale + tried.zero).round().clamp(0, 255)
+            error = float((((rounded - tried.zero) * tried.scale - flat) ** 2).mean())
+            if error < least:
+                best, least = tried, error
+    return best
+
+
+# --- the graph -------------------------------------------------------------------------------------------------------
+
+
+def eight_bits(weight: Array) -> tuple[NDArray[np.int8], Array]:
+    """Rows of `weight` as int8 and the scale of each row."""
+    scales = np.maximum(np.abs(weight).max(1), 1e-8).astype(np.float32) / 127
+    return np.clip(np.rint(weight / scales[:, None]), -127, 127).astype(np.int8), scales
+
+
+def build(network: Network, ranges: dict[str, Range]) -> onnx.ModelProto:
+    """The graph.
+
+    Inputs (int64): ids, shapes, positions [T]; place [B, L], the tokens of each text as rows of [T], any row where
+    there is none; present [B, L] (int32), 1 where there is one; slots [T], where each token stands in [B * L];
+    heads [W], the first piece of each word. Outputs: sentiment [B, 3] and entities [W, 13], logits.
+    """
+    state = {name: tensor.detach().float().numpy() for name, tensor in network.state_dict().items()}
+    graph = Graph()
+    x = _embeddings(graph, state)
+    for index in range(LAYERS):
+        x = _layer(graph, state, index, x, ranges)
+    _heads(graph, state, x)
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT32 if name == "present" else TensorProto.INT64, shape)
+        for name, shape in (
+            ("ids", ["T"]), ("shapes", ["T"]), ("positions", ["T"]), ("place", ["B", "L"]), ("present", ["B", "L"]),
+            ("slots", ["T"]), ("heads", ["W"]),
+        )
+    ]  # fmt: skip
+    outputs = [
+        helper.make_tensor_value_info("sentiment", TensorProto.FLOAT, ["B", 3]),
+        helper.make_tensor_value_info("entities", TensorProto.FLOAT, ["W", state["entities.bias"].shape[0]]),
+    ]
+    proto = helper.make_graph(graph.nodes, "reader", inputs, outputs, graph.constants)
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
+    return helper.make_model(proto, opset_imports=opsets, ir_version=10, producer_name="roomtone")
+
+
+def _embeddings(graph: Graph, state: dict[str, Array]) -> str:
+    table, scales = eight_bits(state["word.weight"])
+    rows = graph.node("Gather", [graph.constant("word.table", table), "ids"], "word.rows")
+    rows = graph.node("Cast", [rows], "word.float", to=TensorProto.FLOAT)
+    scale = graph.node("Gather", [graph.constant("word.scales", scales[:, None]), "ids"], "word.scale")
+    words = graph.node("Mul", [rows, scale], "word")
+    positions = graph.node(
+        "Gather", [graph.constant("position.table", state["position.weight"]), "positions"], "position"
+    )
+    shapes = graph.node("Gather", [graph.constant("shape.table", state["shape.weight"]), "shapes"], "shape")
+    placed = graph.node("Add", [positions, shapes], "placed")
+    return _norm(graph, state, "norm", words, placed)
+
+
+def _norm(graph: Graph, state: dict[str, Array], name: str, x: str, residual: str) -> str:
+    gamma = graph.constant(f"{name}.gamma", state[f"{name}.weight"])
+    beta = graph.constant(f"{name}.beta", state[f"{name}.bias"])
+    return graph.node(
+        "SkipLayerNormalization", [x, residual, gamma, beta], f"{name}.out", domain="com.microsoft", epsilon=1e-12
+    )
+
+
+def _matmul(graph: Graph, state: dict[str, Array], name: str, x: str, held: Range) -> str:
+    weight, scales = eight_bits(state[f"{name}.weight"])
+    scale = graph.constant(f"{name}.x_scale", np.float32(held.scale))
+    zero = graph.constant(f"{name}.x_zero", np.uint8(held.zero))
+    quantised = graph.node("QuantizeLinear", [x, scale, zero], f"{name}.x")
+    return graph.node(
+        "MatMulIntegerToFloat",
+        [
+            quantised,
+            graph.constant(f"{name}.weight", weight.T),
+            scale,
+            graph.constant(f"{name}.scales", scales),
+            zero,
+            graph.constant(f"{name}.zeros", np.zeros(len(scales), np.int8)),
+            graph.constant(f"{name}.bias", state[f"{name}.bias"]),
+        ],
+        f"{name}.y",
+        domain="com.microsoft",
+    )
+
+
+def _layer(graph: Graph, state: dict[str, Array], index: int, x: str, ranges: dict[str, Range]) -> str:
+    name = f"layers.{index}"
+    qkv = _matmul(graph, state, f"{name}.qkv", x, ranges[f"{index}.qkv"])
+    side_by_side = graph.node("Gather", [qkv, "place"], f"{name}.side_by_side")
+    query, key, value = graph.nodes_of(
+        "Split", [side_by_side], [f"{name}.query", f"{name}.key", f"{name}.value"], axis=-1, num_outputs=3
+    )
+    attended = graph.node(
+        "MultiHeadAttention",
+        [query, key, value, "", "present"],
+        f"{name}.attended",
+        domain="com.microsoft",
+        num_heads=HEADS,
+    )
+    if "width" not in {constant.name for constant in graph.constants}:
+        graph.constant("width", np.array([-1, WIDTH]))
+    flat = graph.node("Reshape", [attended, "width"], f"{name}.flat")
+    row = graph.node("Gather", [flat, "slots"], f"{name}.row")
+    out = _matmul(graph, state, f"{name}.out", row, ranges[f"{index}.out"])
+    x = _norm(graph, state, f"{name}.norm1", out, x)
+    up = _matmul(graph, state, f"{name}.up", x, ranges[f"{index}.up"])
+    active = graph.node("FastGelu", [up], f"{name}.active", domain="com.microsoft")
+    down = _matmul(graph, state, f"{name}.down", active, ranges[f"{index}.down"])
+    return _norm(graph, state, f"{name}.norm2", down, x)
+
+
+def _heads(graph: Graph, state: dict[str, Array], x: str) -> None:
+    side_by_side = graph.node("Gather", [x, "place"], "final")  # [B, L, WIDTH]
+    present = graph.node("Cast", ["present"], "present.float", to=TensorProto.FLOAT)
+    one = graph.constant("one", np.array([1]))
+    weight = graph.node("Unsqueeze", [present, one], "present.row")  # [B, 1, L]
+    total = graph.node("MatMul", [weight, side_by_side], "final.sum")  # [B, 1, WIDTH]
+    total = graph.node("Squeeze", [total, one], "final.total")
+    count = graph.node("ReduceSum", [present, one], "final.count", keepdims=1)
+    mean = graph.node("Div", [total, count], "final.mean")
+    first = graph.node("Gather", [side_by_side, graph.constant("zero", np.array(0))], "final.first", axis=1)
+    text = graph.node("Concat", [first, mean], "text", axis=-1)
+    hidden = graph.node("Gemm", [text, *_dense(graph, state, "sentiment_hidden")], "sentiment.hidden", transB=1)
+    hidden = graph.node("Tanh", [hidden], "sentiment.active")
+    graph.node("Gemm", [hidden, *_dense(graph, state, "sentiment")], "sentiment", transB=1)
+    words = graph.node("Gather", [x, "heads"], "words")
+    graph.node("Gemm", [words, *_dense(graph, state, "entities")], "entities", transB=1)
+
+
+def _dense(graph: Graph, state: dict[str, Array], name: str) -> list[str]:
+    return [graph.constant(f"{name}.{part}", state[f"{name}.{part}"]) for part in ("weight", "bias")]
+
+
+# --- calibration and files -------------------------------------------------------------------------------------------
+
+
+def main(fit: Fit, out: Path, *, name: str, version: str) -> None:
+    """Write the shipped files and print how they compare with the network they came from."""
+    out.mkdir(parents=True, exist_ok=True)
+    network = fit.average.eval()
+    draw = random.Random(0)
+    sample = draw.sample([example for example in fit.corpus.train if example.words], 640)
+    seen = observe(network, [sample[start : start + 32] for start in range(0, len(sample), 32)], fit.begin, fit.end)
+    onnx.save(build(network, {key: fitting_range(values) for key, values in seen.items()}), out / "model.onnx")
+    fit.tokenizer.save(str(out / "tokenizer.json"), pretty=False)
+    facts = Facts(
+        name=name, version=version, tags=TAGS, window=126, overlap=32, temperature=1.0, offsets=(0.0, 0.0, 0.0),
+        entity_temperature=1.0, entity_threshold=0.5,
+    )  # fmt: skip
+    facts = calibrated(fit, facts)
+    (out / "model.json").write_text(json.dumps(asdict(facts), indent=1) + "\n", encoding="utf-8")
+    print(facts)
+    for file in sorted(out.iterdir()):
+        print(f"{file.name:20} {file.stat().st_size / 1e6:6.2f} MB")
+
+
+def calibrated(fit: Fit, facts: Facts) -> Facts:
+    """The facts with temperatures, offsets and threshold fitted on the validation files.
+
+    Every class of a file weighs the same, and so does every file: the probabilities are right for a room in which the
+    three sentiments are equally frequent, since no other frequency is known of a room not yet seen.
+    """
+    logits, gold, weights = [], [], []
+    for examples in fit.corpus.validation_texts.values():
+        labels = np.array([example.label for example in examples])
+        logits.append(fit.outputs(fit.average, examples)[0])
+        gold.append(labels)
+        weights.append((1 / np.bincount(labels, minlength=3) / 3)[labels])
+    all_logits, all_gold, all_weights = map(np.concatenate, (logits, gold, weights))
+
+    def loss(values: NDArray[np.float64]) -> float:
+        scaled = all_logits / np.exp(values[0]) + np.array([values[1], 0, values[2]])
+        log = scaled - np.logaddexp.reduce(scaled, axis=1, keepdims=True)
+        return float(-(all_weights * log[np.arange(len(log)), all_gold]).sum() + 0.02 * (values**2).sum())
+
+    values = minimize(loss, np.zeros(3), method="Nelder-Mead").x
+    entity_logits, right, scores = [], [], {}
+    for pairs in fit.corpus.validation_sentences.values():
+        outputs = fit.outputs(fit.average, [example for _, example in pairs])[1]
+        entity_logits.append(np.concatenate(outputs))
+        right.append(np.concatenate([np.array(example.tags, dtype=int) for _, example in pairs]))
+    tag_logits, tags = np.concatenate(entity_logits), np.concatenate(right)
+    entities = tags > 0  # only gold entities: an O may hide a kind that its source doesn't annotate
+
+    def entity_loss(value: float) -> float:
+        scaled = tag_logits[entities] / np.exp(value)
+        log = scaled - np.logaddexp.reduce(scaled, axis=1, keepdims=True)
+        return float(-log[np.arange(len(log)), tags[entities]].mean())
+
+    entity_temperature = float(np.exp(minimize_scalar(entity_loss, bounds=(-1, 1), method="bounded").x))
+    facts = replace(
+        facts,
+        temperature=round(float(np.exp(values[0])), 4),
+        offsets=(round(float(values[1]), 4), 0.0, round(float(values[2]), 4)),
+        entity_temperature=round(entity_temperature, 4),
+    )
+    for threshold in np.arange(0.3, 0.71, 0.05):
+        tried = replace(facts, entity_threshold=round(float(threshold), 2))
+        scores[tried.entity_threshold] = np.mean(
+            [entity_f1(fit, tried, name) for name in fit.corpus.validation_sentences]
+        )
+    print("mean F1 by threshold:", {threshold: round(float(score), 2) for threshold, score in scores.items()})
+    return replace(facts, entity_threshold=max(scores, key=lambda each: scores[each]))
+
+
+def entity_f1(fit: Fit, facts: Facts, name: str) -> float:
+    """Span F1 of the float network on one validation file, decoded as the running bot does."""
+    pairs = fit.corpus.validation_sentences[name]
+    tokens = fit.vocabulary.read([sentence.text for sentence, _ in pairs])
+    outputs = fit.outputs(fit.average, [example for _, example in pairs])[1]
+    spotter = Tags(facts.tags)
+    gold, found = [], []
+    for (_, example), its_tokens, logits in zip(pairs, tokens, outputs, strict=True):
+        powers = np.exp((logits - logits.max(1, keepdims=True)) / facts.entity_temperature) if len(logits) else logits
+        probabilities = powers / powers.sum(1, keepdims=True)
+        spotted = spotter.spot(its_tokens.words, probabilities, facts.entity_threshold)
+        found.append([(str(each.kind), each.first, each.last + 1) for each in spotted])
+        gold.append(spans_of(example.tags or ()))
+    return span_f1(gold, found, ANNOTATED[name])["all"]
