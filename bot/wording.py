@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from math import isclose
@@ -30,6 +31,7 @@ _LANGUAGES = {
     "tr": "Turkish", "uk": "Ukrainian", "vi": "Vietnamese", "zh": "Chinese",
 }  # fmt: skip
 
+_LAST_SOME = re.compile(r"(?:the )?(last|past) (\d.*)")
 _RELATIVE = ("last", "this", "since", "until", "yesterday", "today", "in ", "on ", "from", "between", "over", "the ")
 
 
@@ -93,6 +95,8 @@ def where(places: Sequence[Place]) -> str:
 def when(words: str) -> str:
     """A span's words as they follow a verb: 'last week', 'in March 2025', 'on 3 March'."""
     lowered = words.lower()
+    if some := _LAST_SOME.fullmatch(lowered):
+        return f"in the {some[1]} {some[2]}"
     if lowered.startswith(_RELATIVE):
         return words
     if lowered[:1].isdigit() and any(mark in lowered for mark in ("–", "-", " to ")):
@@ -138,12 +142,17 @@ def mood_sentence(reading: Reading, place: str, time: str, *, claimed: bool | No
     if usual.may_be_claimed if claimed is None else claimed:
         return (
             f"{place} was {direction(usual)} than usual {time}: mood {signed(mood.estimate)}, "
-            f"people wrote {compared(usual.mood)} than they usually do ({within(usual.mood)})."
+            f"{beside(usual.mood)} people's own usual ({within(usual.mood)})."
         )
     return (
         f"{place} was {level(mood)} {time}: mood {signed(mood.estimate)} ({within(mood)}), "
         "no clear change from its usual."
     )
+
+
+def beside(change: Change) -> str:
+    """'9 points above', '4 points below'."""
+    return f"{points(change.estimate)} {'above' if change.estimate > 0 else 'below'}"
 
 
 def compared(change: Change) -> str:
