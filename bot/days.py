@@ -179,5 +179,6 @@ def _named(today: date) -> Iterator[tuple[str, date, date]]:
 
 def in_utc(local: datetime) -> datetime:
     """`local` in UTC, on a quarter hour."""
-    # Before 1972 a few offsets have odd seconds; the roll-ups are kept by the quarter hour.
-    return quarter_floor(local.astimezone(UTC))
+    # Until 1979 a few offsets were odd (Kiritimati: -10:40); the roll-ups are kept by the quarter hour. The next one,
+    # so that a day's first quarter hour is inside it.
+    return quarter_ceil(local.astimezone(UTC))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, StrEnum
@@ -286,11 +286,12 @@ _SETTINGS = re.compile(
 
 # Words that carry no meaning of their own in a question.
 _IDLE = _words(
-    "a about all also am an and any are around at been being by can channel channels could current did do does doing "
-    "during everybody everyone feel feeling feelings feels felt for from get gets give going got had happen happened "
-    "has have hello hey hi how how's i in is it its just lately me mood my now of on our out over overall people please "
-    "right roomtone see sentiment show so some team tell thank thanks that the their them there these they think this "
-    "throughout to top us was we were what what's whats which who with within would you your"
+    "a about all also am an and any are around at been being by can channel channels could current did do does "
+    "doing during everybody everyone feel feeling feelings feels felt for from get gets give going got had happen "
+    "happened has have hello hey hi how how's i in is it its just lately me mood my now of on our out over "
+    "overall people please right roomtone see sentiment show so some team tell thank thanks that the their them "
+    "there these they think this throughout to top us was we were what what's whats which who with within would "
+    "you your"
 )
 _BETWEEN_SIDES = _words("with vs vs. versus against to and than compared compare & between or / from by")
 _COMPARING = _words("vs vs. versus compared against")
@@ -740,18 +741,9 @@ def _suggested(text: str, puzzle: _Puzzle, asking: _Asking) -> tuple[str, ...]:
     near = chain(puzzle.instead, (f"{before}{words}{after}" for words in meant))
     first = _first_word(text, 0)
     usual = (*(SUBJECTS[first[0]].examples if first else ()), "mood last week", "entities this month", "help")
-    return _askable(near, asking) or _askable(usual, asking)
-
-
-def _askable(candidates: Iterable[str], asking: _Asking) -> tuple[str, ...]:
-    found: dict[str, None] = {}
-    for candidate in candidates:
-        question = _tried(candidate, asking)
-        if question and (question.subject is not Subject.HELP or candidate == "help"):
-            found.setdefault(_written(question, asking))
-        if len(found) == 3:
-            break
-    return tuple(found)
+    tried = (_tried(candidate, asking) for candidate in near)
+    plain = dict.fromkeys(_written(question, asking) for question in islice(filter(None, tried), 6))
+    return tuple(plain)[:3] or tuple(question for question in usual if _tried(question, asking))[:3]
 
 
 def _resembling(odd: str, asking: _Asking) -> Iterator[str]:

@@ -14,6 +14,7 @@ from dateutil.relativedelta import relativedelta
 from rapidfuzz import process
 
 from bot import days
+from bot.days import BEGINNING as BEGINNING
 from bot.days import Unit
 from bot.days import describe as describe
 from bot.errors import QuestionError
@@ -52,8 +53,9 @@ def read(words: str, *, now: datetime, zone: ZoneInfo, beside: Span | None = Non
     if len(words) > LONGEST:
         raise QuestionError(f"That is too long for a stretch of time: use at most {LONGEST} characters.", EXAMPLES[3:6])
     text = _PREFIX.sub("", normal(words))
-    found = _scan(text, 0, bare_to=True)
-    if found is None or text[found.end :].strip(" .,;:!?"):
+    relative = _BESIDE.fullmatch(text.strip(_TRAILING)) if beside else None
+    found = _Found("", text, None, len(text), relative) if relative else _scan(text, 0, bare_to=True)
+    if found is None or text[found.end :].strip(_TRAILING):
         raise _not_understood(text)
     return _span(_resolve(found, _At(now, zone, days.local_day(now, zone)), beside), now, zone)
 
@@ -95,6 +97,7 @@ def normal(text: str) -> str:
     return " ".join(text.translate(_PLAIN).split())
 
 
+_TRAILING = " .,;:!?"
 _PLAIN: dict[int, str | None] = {
     **dict.fromkeys(map(ord, "‐‑‒–—−"), "-"),
     **dict.fromkeys(map(ord, "‘’‚ʼ"), "'"),
@@ -376,7 +379,7 @@ def _clock_time(match: re.Match[str], at: _At) -> _Stretch:
 
 def _rule(pattern: str, meaning: _Rule) -> tuple[re.Pattern[str], _Rule]:
     # A word ends here, and isn't the first half of 'monday.com', '2026-03' or '14:30'; 'today's' is 'today'.
-    return re.compile(rf"(?:{pattern})(?:'s(?=\s))?(?!\w|[.:/']\w)", re.IGNORECASE), meaning
+    return re.compile(rf"(?:{pattern})(?:'s(?=\s|$))?(?!\w|[.:/']\w)", re.IGNORECASE), meaning
 
 
 _THIS = r"(?P<which>this|current|last|past|recent|previous|next|coming|upcoming)"
@@ -420,10 +423,10 @@ _RULES: tuple[tuple[re.Pattern[str], _Rule], ...] = (
 )  # fmt: skip
 
 _BESIDE = re.compile(
-    rf"(?:the |a )?(?:previous (?P<u1>day|week|month|quarter|year|period|one)"
-    rf"|(?:(?:same )?(?P<u2>day|week|month|quarter|year|period|time|one)s? )?(?:before|earlier)(?: that| it)?"
-    rf"|(?P<count>{_COUNT}) (?P<unit>days?|weeks?|months?|quarters?|years?) (?:before|earlier)(?: that| it)?)"
-    r"(?! \w*(?:day|last|yesterday)\b)(?!\w|[.:/'-]\w)",
+    rf"(?:(?P<count>{_COUNT}) (?P<unit>days?|weeks?|months?|quarters?|years?) (?:before|earlier)"
+    r"|(?:the )?previous (?P<u1>day|week|month|quarter|year|period|one)"
+    r"|(?:the )?(?:(?:same )?(?P<u2>day|week|month|quarter|year|period|time|one) )?(?:before|earlier))(?: that| it)?"
+    r"(?! \w*(?:day|last)\b)(?!\w|[.:/'-]\w)",
     re.IGNORECASE,
 )
 
@@ -664,7 +667,8 @@ def _single_day(words: str, at: _At) -> _Stretch:
     _checked(day.year)
     if named and day.weekday() != _index(named[1], days.WEEKDAYS):
         raise QuestionError(
-            f"{day.day} {days.MONTHS[day.month - 1]} {day.year} is a {days.WEEKDAYS[day.weekday()]}: check the weekday or the date.",
+            f"{day.day} {days.MONTHS[day.month - 1]} {day.year} is a {days.WEEKDAYS[day.weekday()]}: "
+            "check the weekday or the date.",
             (days.day_words(day, days.local_day(at.now, at.zone)),),
         )
     words = days.day_words(day, days.local_day(at.now, at.zone))
