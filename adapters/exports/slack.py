@@ -29,6 +29,9 @@ LARGEST_DAY_HELD = 32 * 2**20
 CHANNEL_LISTS = ("channels.json", "groups.json", "dms.json", "mpims.json")
 LISTS = (*CHANNEL_LISTS, "users.json", "org_users.json")
 
+BOTS = frozenset({"USLACKBOT"})
+"""Users that are bots though nothing on them says so."""
+
 _WRITTEN = {None, "thread_broadcast", "me_message", "file_share", "bot_message"}
 _NOTICES = {
     "channel_join": "join", "group_join": "join", "channel_leave": "leave", "group_leave": "leave",
@@ -43,7 +46,6 @@ _NOTICES = {
     "reply_broadcast": "thread notice", "message_replied": "thread notice", "ekm_access_denied": "encrypted",
     "tombstone": "deleted",
 }  # fmt: skip
-_SLACKBOT = "USLACKBOT"
 _DAY = re.compile(r"(\d{4}-\d\d-\d\d).*\.json")
 _DIRECT = re.compile(r"D[A-Z0-9]{7,}|mpdm-.*")
 _TS = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?")
@@ -125,7 +127,7 @@ class SlackExport:
 
     def _people(self, open_file: Opener) -> _People:
         teams: Counter[str] = Counter()
-        bots = {_SLACKBOT}
+        bots = set(BOTS)
         for name in ("users.json", "org_users.json"):
             try:
                 for user in self._list(open_file, name):
@@ -215,15 +217,13 @@ def label(name: str) -> str:
     return re.sub(r"\W+", "-", _SUFFIX.sub("", name).strip().lower()).strip("-") or "slack"
 
 
-def translate(
-    record: Any, room: Room, pseudonyms: Pseudonyms, *, bots: frozenset[str] = frozenset({_SLACKBOT})
-) -> tuple[Item, ...]:
+def translate(record: Any, room: Room, pseudonyms: Pseudonyms, *, bots: frozenset[str] = BOTS) -> tuple[Item, ...]:
     """One record of a day's file: a Line or one Skipped, and a Deletion aside for a tombstone. Takes any JSON."""
     if room.direct:
         return (Skipped("direct message"),)
     if not isinstance(record, dict) or record.get("type", "message") != "message":
         return (Skipped("not a message"),)
-    ts = _ts(record.get("ts"))
+    ts = timestamp(record.get("ts"))
     sent_at = from_epoch(ts)
     if ts is None or sent_at is None:
         return (Skipped("bad time"),)
@@ -231,33 +231,48 @@ def translate(
     subtype = record.get("subtype")
     if subtype == "tombstone":
         return (Skipped("deleted"), Aside(Deletion(id_, sent_at)))
-    if (notice := _notice(subtype)) is not None:
-        return (Skipped(notice),)
+    if (reason := notice(subtype)) is not None:
+        return (Skipped(reason),)
+    message = written(record, room.channel, pseudonyms, bots=bots)
+    if message is None:
+        return (Skipped("no author"),)
+    return (Line(message, tuple(reactions(record, message, pseudonyms, bots))),)
+
+
+def written(
+    record: Mapping[str, Any], channel: Channel, pseudonyms: Pseudonyms, *, bots: frozenset[str] = BOTS
+) -> Message | None:
+    """A record that a person or an app wrote, as Slack's history and exports hold it; None if it names no author.
+
+    Raises ValueError unless its `ts` is a time.
+    """
+    ts = timestamp(record.get("ts"))
+    sent_at = from_epoch(ts)
+    if ts is None or sent_at is None:
+        raise ValueError("a message has a time")
     user, bot = identifier(record.get("user")), identifier(record.get("bot_id"))
-    from_bot = bool(bot) or subtype == "bot_message" or user in bots
+    from_bot = bool(bot) or record.get("subtype") == "bot_message" or user in bots
     author = user or bot or ("bot" if from_bot else "")
     if not author:
-        return (Skipped("no author"),)
+        return None
     edited_at = from_epoch(as_object(record.get("edited")).get("ts"))
-    root_ts = _ts(record.get("thread_ts"))
-    workspace = room.channel.workspace
-    message = Message(
-        id=id_,
-        author=pseudonyms.of(Platform.SLACK, workspace, author),
+    root_ts = timestamp(record.get("thread_ts"))
+    return Message(
+        id=MessageId(channel, ts),
+        author=pseudonyms.of(Platform.SLACK, channel.workspace, author),
         sent_at=sent_at,
         # Edits are kept in whole seconds, so one may seem earlier than its message.
         revised_at=max(sent_at, edited_at or sent_at),
         text=words(record.get("text")) or _text_of_blocks(record.get("blocks")),
-        thread=MessageId(room.channel, root_ts) if root_ts not in (None, ts) else None,
+        thread=MessageId(channel, root_ts) if root_ts not in (None, ts) else None,
         from_bot=from_bot,
     )
-    return (Line(message, tuple(_reactions(record, message, pseudonyms, bots))),)
 
 
-def _reactions(
+def reactions(
     record: Mapping[str, Any], message: Message, pseudonyms: Pseudonyms, bots: frozenset[str]
 ) -> Iterator[Reaction]:
-    """An export doesn't say when; the message's own time lets whatever is known from live reading win."""
+    """Who reacted. A record doesn't say when; the message's own time lets whatever is known from live reading win."""
     for reaction in map(as_object, as_array(record.get("reactions"))):
         emoji = emoji_called(identifier(reaction.get("name")))
         for user in dict.fromkeys(map(identifier, as_array(reaction.get("users")))):
@@ -266,7 +281,7 @@ def _reactions(
                 yield Reaction(message.id, author, emoji, message.sent_at)
 
 
-def _notice(subtype: Any) -> str | None:
+def notice(subtype: Any) -> str | None:
     """Why a record of `subtype` is left out; None if a person or an app wrote it."""
     if subtype is None:
         return None
@@ -277,7 +292,7 @@ def _notice(subtype: Any) -> str | None:
     return _NOTICES.get(subtype) or f"unknown subtype {re.sub(r'[^A-Za-z0-9_.-]', '?', subtype[:40])}"
 
 
-def _ts(value: Any) -> str | None:
+def timestamp(value: Any) -> str | None:
     """A `ts` as Slack writes it, which is also the message's id."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = f"{value:.6f}"  # tools that convert exports make it a number
@@ -363,8 +378,8 @@ def _inline(element: Mapping[str, Any]) -> str:
             text = _escaped(words(element.get("text")))
             return f"`{text}`" if as_object(element.get("style")).get("code") is True else text
         case "link":
-            label = _escaped(words(element.get("text")))
-            return f"<{words(element.get('url'))}{'|' if label else ''}{label}>"
+            shown = _escaped(words(element.get("text")))
+            return f"<{words(element.get('url'))}{'|' if shown else ''}{shown}>"
         case "emoji":
             return f":{words(element.get('name'))}:"
         case "user":
