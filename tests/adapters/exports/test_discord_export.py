@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.exports import discord, open_export
@@ -152,7 +152,6 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 KEYS = ("id", "type", "timestamp", "timestampEdited", "content", "author", "reactions", "mentions")
 
 
-@settings(deadline=None)
 @given(
     st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, JSON)).map(lambda fields: discord_record() | fields) | JSON
 )

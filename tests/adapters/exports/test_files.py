@@ -8,7 +8,7 @@ from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.exports import files, open_export
@@ -87,7 +87,6 @@ def test_a_size_that_lies_does_not_unpack_further(tmp_path: Path):
     )
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=8))
 def test_whatever_bytes_of_a_zip_are_damaged_it_is_refused_or_read_as_far_as_it_goes(damage: list[tuple[float, int]]):
     with tempfile.TemporaryDirectory() as folder:

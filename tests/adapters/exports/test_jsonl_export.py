@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.exports import jsonl, open_export
@@ -164,7 +164,6 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 KEYS = ("workspace", "channel", "user", "ts", "text", "id", "thread", "platform", "edited", "bot", "deleted")
 
 
-@settings(deadline=None)
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, JSON)).map(lambda fields: jsonl_record() | fields) | JSON)
 def test_any_json_is_one_line_or_one_skipped(record: Any):
     assert [type(item) for item in items_of(record)] in ([Line], [Skipped], [Skipped, Aside])

@@ -7,7 +7,7 @@ from typing import Any
 from zipfile import ZipFile
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.exports import open_export, slack
@@ -244,7 +244,6 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 KEYS = ("type", "subtype", "user", "bot_id", "text", "ts", "thread_ts", "edited", "reactions", "blocks")
 
 
-@settings(deadline=None)
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, JSON)).map(lambda fields: slack_record(**fields)) | JSON)
 def test_any_json_is_one_line_or_one_skipped(record: Any):
     items = translated(record)

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.exports import stream
@@ -26,7 +26,6 @@ def elements(data: bytes, *, at_a_time: int = 2**20) -> list[Any]:
     return list(text.elements())
 
 
-@settings(deadline=None)
 @given(st.lists(JSON), st.integers(1, 9), st.booleans(), st.sampled_from([None, 1]))
 def test_elements_are_what_json_says_however_the_bytes_come(
     values: list[Any], at_a_time: int, ascii_only: bool, indent: int | None
@@ -36,7 +35,6 @@ def test_elements_are_what_json_says_however_the_bytes_come(
     assert elements(data, at_a_time=at_a_time) == values
 
 
-@settings(deadline=None)
 @given(st.lists(JSON, min_size=1), st.data())
 def test_a_text_cut_anywhere_gives_its_whole_elements_and_says_so(values: list[Any], data: st.DataObject):
     whole = json.dumps([[value] for value in values]).encode()
