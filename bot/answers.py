@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol, assert_never
 
@@ -16,7 +17,7 @@ from bot.estimates import Mood, TooFew
 from bot.figures import entity_chart, entity_table, line_chart, mood_bars, mood_chart, mood_table
 from bot.message import Channel, Pseudonym, Window
 from bot.privacy import MINIMUM_AUTHORS, MINIMUM_MESSAGES
-from bot.question import Place, Question, Side, Subject
+from bot.question import SUBJECTS, Place, Question, Side, Subject
 from bot.store import Alias, InboxCount
 from bot.trends import Comparison, Reading, Trends
 from bot.wording import (
@@ -89,8 +90,15 @@ class Answers:
         self._aliases = aliases
         self._digests = Digests(trends)
 
-    async def answer(self, question: Question) -> Answer:
-        """Answer `question`. Raises QuestionError for what can't be answered as asked, StorageError."""
+    async def answer(self, question: Question, *, visible: Sequence[Place] | None = None) -> Answer:
+        """Answer `question`. `visible` are the channels its asker may know of; if not given, those that all may.
+
+        Raises QuestionError for what can't be answered as asked, StorageError.
+        """
+        places = tuple(await self._public() if visible is None else visible)
+        question = replace(
+            question, sides=tuple(side if side.places else replace(side, places=places) for side in question.sides)
+        )
         match question.subject:
             case Subject.MOOD:
                 return await self._mood(question)
@@ -103,7 +111,7 @@ class Answers:
             case Subject.DIGEST:
                 return await self._digest(question)
             case Subject.CHANNELS:
-                return await self._channels(question)
+                return await self._channels(question, places)
             case Subject.EXPLAIN:
                 return await self._explain(question)
             case Subject.STATUS:
@@ -122,14 +130,12 @@ class Answers:
     async def _mood(self, question: Question) -> Answer:
         looked_at = _side(question)
         here, time = where(looked_at.places), when(looked_at.span.words)
-        reading = await self._trends.mood(
-            await self._asked(looked_at), looked_at.span.window, question.zone, question.asked_at
-        )
+        reading = await self._trends.mood(_asked(looked_at), looked_at.span.window, question.zone, question.asked_at)
         title = f"Mood of {here}, {looked_at.span.words}"
         if isinstance(reading.mood, TooFew):
             return await self._too_few(question, title, reading, reading.mood)
         lines = [shortened(mood_sentence(reading, here, time))]
-        if not reading.complete:
+        if not reading.complete and reading.window.end - reading.window.start < timedelta(days=7):
             lines.append("It isn't over yet; earlier weeks are taken up to the same weekday and hour.")
         return Answer(
             title=title,
@@ -144,7 +150,7 @@ class Answers:
     async def _entities(self, question: Question) -> Answer:
         looked_at = _side(question)
         here, time = where(looked_at.places), when(looked_at.span.words)
-        channels = await self._asked(looked_at)
+        channels = _asked(looked_at)
         kind = question.kind
         reading = await self._trends.mood(channels, looked_at.span.window, question.zone, question.asked_at)
         found = await self._trends.entities(
@@ -174,7 +180,7 @@ class Answers:
     async def _entity(self, question: Question) -> Answer:
         looked_at = _side(question)
         here, time = where(looked_at.places), when(looked_at.span.words)
-        channels = await self._asked(looked_at)
+        channels = _asked(looked_at)
         asked = question.name or ""
         names = await self._trends.names(channels)
         key = await self._key(asked, names)
@@ -226,8 +232,8 @@ class Answers:
             raise QuestionError("Compare needs two things, such as two channels or two weeks.")
         first, second = question.sides
         found = await self._trends.compare(
-            (await self._asked(first), first.span.window),
-            (await self._asked(second), second.span.window),
+            (_asked(first), first.span.window),
+            (_asked(second), second.span.window),
             question.zone,
             question.asked_at,
         )
@@ -253,15 +259,13 @@ class Answers:
 
     async def _digest(self, question: Question) -> Answer:
         looked_at = _side(question)
-        places = looked_at.places or await self._public()
-        if not places:
+        if not looked_at.places:
             return _nothing_yet("Digest")
-        return await self._digests.of(places, looked_at.span, question.zone, question.asked_at)
+        return await self._digests.of(looked_at.places, looked_at.span, question.zone, question.asked_at)
 
-    async def _channels(self, question: Question) -> Answer:
-        visible = {place.channel for each in question.sides for place in each.places}
-        places = visible or {place.channel for place in await self._public()}
-        known = [summary for summary in await self._trends.channels() if summary.channel in places]
+    async def _channels(self, question: Question, places: Sequence[Place]) -> Answer:
+        visible = {place.channel for place in places}
+        known = [summary for summary in await self._trends.channels() if summary.channel in visible]
         if not known:
             return _nothing_yet("Channels")
         known.sort(key=lambda summary: (-summary.messages, summary.name))
@@ -292,9 +296,7 @@ class Answers:
     async def _explain(self, question: Question) -> Answer:
         looked_at = _side(question)
         here, time = where(looked_at.places), when(looked_at.span.words)
-        reading = await self._trends.mood(
-            await self._asked(looked_at), looked_at.span.window, question.zone, question.asked_at
-        )
+        reading = await self._trends.mood(_asked(looked_at), looked_at.span.window, question.zone, question.asked_at)
         title = f"How the mood of {here} is made, {looked_at.span.words}"
         return Answer(
             title=title,
@@ -366,9 +368,6 @@ class Answers:
             if not summary.private and summary.messages
         )
 
-    async def _asked(self, looked_at: Side) -> list[Channel]:
-        return [place.channel for place in looked_at.places or await self._public()]
-
     async def _too_few(self, question: Question, title: str, reading: Reading, few: TooFew) -> Answer:
         looked_at = _side(question)
         here, time = where(looked_at.places), when(looked_at.span.words)
@@ -388,7 +387,7 @@ class Answers:
 
     async def _elsewhere(self, question: Question, looked_at: Side) -> list[str]:
         """Where there is something to look at, if not here."""
-        asked = set(await self._asked(looked_at))
+        asked = set(_asked(looked_at))
         times = [
             (summary.first, summary.last)
             for summary in await self._trends.channels()
@@ -406,9 +405,14 @@ def _side(question: Question) -> Side:
     return question.sides[0]
 
 
+def _asked(looked_at: Side) -> list[Channel]:
+    return [place.channel for place in looked_at.places]
+
+
 def _again(looked_at: Side) -> str:
     """The side as words that could be asked again."""
-    return " ".join([*(f"#{place.name}" for place in looked_at.places[:1]), looked_at.span.words])
+    place = f"#{looked_at.places[0].name}" if len(looked_at.places) == 1 else "everywhere"
+    return f"{place} {looked_at.span.words}"
 
 
 def _names(first: Side, second: Side) -> tuple[str, str]:
@@ -499,29 +503,22 @@ def _nothing_yet(title: str) -> Answer:
     )
 
 
-_USAGE: Mapping[Subject, str] = {
-    Subject.MOOD: "mood [#channel] [time]: how it felt, with its interval and chart",
-    Subject.ENTITIES: "entities [#channel] [time] [kind]: what was talked about",
-    Subject.ENTITY: "entity NAME [#channel] [time]: how something was spoken of",
-    Subject.COMPARE: "compare THIS with THAT: two channels, or two times",
-    Subject.DIGEST: "digest [#channel] [week]: a week in a few lines",
-    Subject.CHANNELS: "channels: what there is to ask about",
-    Subject.EXPLAIN: "explain [#channel] [time]: how a number is made and what was left out",
-    Subject.STATUS: "status: what waits to be read",
-    Subject.PRIVACY: "privacy: what is kept, and of whom",
-    Subject.OPT_OUT: "opt-out: take yourself out of every number",
-    Subject.OPT_IN: "opt-in: be counted again",
-    Subject.HELP: "help [subject]: this list",
-}
-
-
 def _help(question: Question) -> Answer:
-    about = [usage for subject, usage in _USAGE.items() if question.topic in {None, subject.value}]
+    about = next((subject for subject in SUBJECTS if subject.value == question.topic), None)
+    if about is not None:
+        told = SUBJECTS[about]
+        return Answer(
+            title=f"How to ask: {about.value}",
+            lines=(told.line, told.usage, *(f"Such as: {example}" for example in told.examples)),
+            suggestions=told.examples[:1],
+        )
+    rows = tuple((told.usage, told.line) for told in SUBJECTS.values())
     return Answer(
         title="What you can ask",
-        lines=("Ask in these words, here or in any channel that Roomtone reads:", *(about or _USAGE.values())),
-        footnote="Times: today, yesterday, last week, since Monday, in March, 14d, 2026-W10, 3 to 9 March.",
-        suggestions=("mood last week", "entities last week"),
+        lines=("Ask in these words, or in your own; without a channel this one is meant.",),
+        footnote="Times: today, last week, since Monday, in March, 14d, week 10, 3 to 9 March. `help mood` says more.",
+        table=Table((Column("ask"), Column("and get")), rows),
+        suggestions=(SUBJECTS[Subject.MOOD].examples[0], SUBJECTS[Subject.ENTITIES].examples[0]),
     )
 
 

@@ -81,7 +81,7 @@ class App:
             zone=zone or self.zone,
             asker=self.pseudonyms.of(Platform.CONSOLE, "shell", getpass.getuser()),
         )
-        return await self.answers.answer(question)
+        return await self.answers.answer(question, visible=await self.places())
 
 
 @asynccontextmanager

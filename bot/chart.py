@@ -191,8 +191,9 @@ def _multiples(figure: Figure, chart: Chart, theme: Theme) -> None:
             axes.tick_params(axis="x", labelbottom=False)
         else:
             axes.tick_params(axis="x", labelbottom=True)
+    read_on = "; dashed: another model reads from here" if chart.marks else ""
     figure.supxlabel(
-        f"{chart.unit} · band: 95 % interval; gaps: fewer than 5 people",
+        f"{chart.unit} · band: 95 % interval; gaps: fewer than 5 people{read_on}",
         x=0.02, ha="left", color=theme.quiet, fontsize=9.5, parse_math=False,
     )  # fmt: skip
 
@@ -270,9 +271,10 @@ def _times(axes: Axes, chart: Chart, theme: Theme, *, small: bool = False) -> No
     first, last = points[0].start, max(series.points[-1].end for series in chart.series)
     axes.set_xlim(float(number(first)), float(number(last)))
     every = math.ceil(len(points) / (4 if small else 8))
-    # Counted from the end: the last step is the one that is asked about.
-    shown = points[(len(points) - 1) % every :: every]
-    labels = _time_labels(shown, points[0].end - points[0].start if len(points) < 3 else _length(points), chart.zone)
+    step = _length(points)
+    # Hours read best from midnight; of other steps the last is the one that is asked about.
+    shown = points[0 if step < timedelta(hours=3) else (len(points) - 1) % every :: every]
+    labels = _time_labels(shown, step, chart.zone)
     axes.set_xticks([float(number(_middle(point))) for point in shown], labels, parse_math=False)
     axes.tick_params(axis="x", colors=theme.ink, labelsize=9.5 if small else 11.5)
 

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 from bot import estimates
 from bot.answer import Align, Answer, Chart, Column, Link, Table, Visibility
+from bot.days import Unit
 from bot.estimates import Mood, TooFew
 from bot.figures import entity_table, line_chart, multiples
 from bot.question import Place, Span
-from bot.steps import Step
 from bot.trends import Driver, News, Piece, Reading, Trends
 from bot.wording import (
     counted,
@@ -81,7 +81,7 @@ class Digests:
         elif reactions := await self._trends.reactions(here, reading.window):
             given = ", ".join(f"{_emoji(reaction.emoji)} {reaction.count:,}" for reaction in reactions)
             lines.append(f"Reactions, counted apart: {given}.")
-        threads = await self._trends.threads(here, reading.window)
+        threads = await self._trends.threads(here, reading, claimed=claimed)
         return Answer(
             title=title,
             lines=tuple(lines),
@@ -114,7 +114,7 @@ class Digests:
         ranked = _ranked(known)
         together = await self._trends.mood([week.place.channel for week in weeks], time.window, zone, now)
         first = ranked[0].reading
-        step = Step.WEEK if _is_weekly(first) else first.step
+        step = Unit.WEEK if _is_weekly(first) else first.step
         drawn = [
             (where([week.place]), _history(week.reading) if _is_weekly(first) else week.reading.pieces)
             for week in ranked[:CHANNELS]
@@ -209,7 +209,7 @@ def _history(reading: Reading) -> tuple[Piece, ...]:
 
 def _weeks_chart(place: str, reading: Reading, zone: ZoneInfo) -> Chart | None:
     if _is_weekly(reading):
-        return line_chart(place, _history(reading), Step.WEEK, zone)
+        return line_chart(place, _history(reading), Unit.WEEK, zone)
     return line_chart(place, reading.pieces, reading.step, zone)
 
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from bot.answer import Align, Bar, Chart, ChartKind, Column, Point, Series, Table
+from bot.days import Unit
 from bot.estimates import Change, Mood
-from bot.steps import Step
 from bot.trends import EntityReading, Piece, Reading
 from bot.wording import counted, percent, percents, signed, span, step_name
 
@@ -39,7 +39,7 @@ def mood_chart(subject: str, reading: Reading, zone: ZoneInfo) -> Chart | None:
     return line_chart(subject, reading.pieces, reading.step, zone)
 
 
-def line_chart(subject: str, pieces: Sequence[Piece], step: Step, zone: ZoneInfo) -> Chart | None:
+def line_chart(subject: str, pieces: Sequence[Piece], step: Unit, zone: ZoneInfo) -> Chart | None:
     """Moods over time as one line; None where no step can be shown."""
     if not any(isinstance(piece.mood, Mood) for piece in pieces):
         return None
@@ -54,7 +54,7 @@ def line_chart(subject: str, pieces: Sequence[Piece], step: Step, zone: ZoneInfo
     )
 
 
-def multiples(title: str, lines: Sequence[tuple[str, Sequence[Piece]]], step: Step, zone: ZoneInfo) -> Chart | None:
+def multiples(title: str, lines: Sequence[tuple[str, Sequence[Piece]]], step: Unit, zone: ZoneInfo) -> Chart | None:
     """A small line chart for each name; None where nothing can be shown."""
     shown = [(name, pieces) for name, pieces in lines if any(isinstance(piece.mood, Mood) for piece in pieces)]
     if not shown:
@@ -155,7 +155,7 @@ def marks(pieces: Sequence[Piece]) -> tuple[tuple[datetime, str], ...]:
     )
 
 
-def _told(title: str, pieces: Sequence[Piece], step: Step, zone: ZoneInfo) -> str:
+def _told(title: str, pieces: Sequence[Piece], step: Unit, zone: ZoneInfo) -> str:
     shown = [(piece, piece.mood) for piece in pieces if isinstance(piece.mood, Mood)]
 
     def at(piece: Piece, mood: Mood) -> str:

@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo
 
 from bot import estimates
 from bot.analysis import Kind
+from bot.days import Unit, local_day, midnight
 from bot.estimates import Burst, Change, Mood, Share, TooFew, Voice
 from bot.message import Channel, Window
 from bot.privacy import MINIMUM_AUTHORS, MINIMUM_MESSAGES
-from bot.steps import Step, aligned, cut, shifted, step_for, whole_step
+from bot.steps import aligned, cut, end_of, shifted, step_for
 from bot.store import AuthorTally, ChannelSummary, EntityTally, LeftOut, ReactionTally, Readings, ThreadTally
 
 EARLIER = 8
@@ -26,6 +27,9 @@ EARLIER_LONG = 4
 
 LONGEST_WITH_USUAL = timedelta(days=35, hours=1)
 """A longer window is looked at by itself: its usual would reach back years."""
+
+LONG = timedelta(days=366)
+"""A window longer than this begins no earlier than what there is to read."""
 
 LEAST_EARLIER = 4
 """Fewer usable windows than this before it, and a window has no usual."""
@@ -88,7 +92,7 @@ class Reading:
     mood: Mood | TooFew
     shares: Shares | None
     usual: Usual | None
-    step: Step
+    step: Unit
     pieces: tuple[Piece, ...]
     earlier: tuple[Piece, ...]
     model: str | None
@@ -143,10 +147,10 @@ class Trends:
         return await self._readings.channels()
 
     async def mood(
-        self, channels: Sequence[Channel], window: Window, zone: ZoneInfo, now: datetime, *, step: Step | None = None
+        self, channels: Sequence[Channel], window: Window, zone: ZoneInfo, now: datetime, *, step: Unit | None = None
     ) -> Reading:
         """The mood of a window, its steps, and how it differs from the usual. Raises StorageError."""
-        plan = _Plan.of(window, zone, now, step)
+        plan = _Plan.of(await self._begun(channels, window, zone), zone, now, step)
         tallies = await self._readings.tallies(channels, plan.edges)
         left_out = await self._readings.left_out(channels, plan.window)
         return _reading(plan, tallies, left_out)
@@ -155,9 +159,17 @@ class Trends:
         self, channels: Sequence[Channel], key: str, window: Window, zone: ZoneInfo, now: datetime
     ) -> Reading:
         """As `mood`, for the messages that name an entity. Raises StorageError."""
-        plan = _Plan.of(window, zone, now, None)
+        plan = _Plan.of(await self._begun(channels, window, zone), zone, now, None)
         tallies = await self._readings.entity(channels, key, plan.edges)
         return _reading(plan, tallies, None, least_messages=MINIMUM_AUTHORS)
+
+    async def _begun(self, channels: Sequence[Channel], window: Window, zone: ZoneInfo) -> Window:
+        """A long window without the years before its channels' first message, from that message's day on."""
+        if window.end - window.start <= LONG:
+            return window
+        firsts = [each.first for each in await self._readings.channels() if each.channel in channels and each.first]
+        start = midnight(local_day(min(firsts), zone), zone) if firsts else window.start
+        return Window(start, window.end) if window.start < start < window.end else window
 
     async def compare(
         self,
@@ -181,7 +193,7 @@ class Trends:
         kind: Kind | None = None, limit: int = ENTITIES,
     ) -> tuple[EntityReading, ...]:  # fmt: skip
         """The entities that most people named, and how they were spoken of; those of too few people are left out."""
-        seen = _Plan.of(window, zone, now, None).window
+        seen = _Plan.of(await self._begun(channels, window, zone), zone, now, None).window
         tallies = await self._readings.entities(channels, seen, limit=CANDIDATES, kind=kind)
         shown = [tally for tally in tallies if tally.people >= MINIMUM_AUTHORS][:limit]
         readings = [await self.entity(channels, tally.key, window, zone, now) for tally in shown]
@@ -245,10 +257,25 @@ class Trends:
         )
         return News(tuple(new[:limit]), tuple(gone[:limit]), tuple(bursts[:limit]))
 
-    async def threads(self, channels: Sequence[Channel], window: Window, *, limit: int = 3) -> tuple[ThreadTally, ...]:
-        """The longest threads that enough people wrote in."""
-        found = await self._readings.threads(channels, aligned(window), limit=CANDIDATES)
-        return tuple([thread for thread in found if thread.people >= MINIMUM_AUTHORS][:limit])
+    async def threads(
+        self, channels: Sequence[Channel], reading: Reading, *, claimed: bool, limit: int = 3
+    ) -> tuple[ThreadTally, ...]:
+        """The threads that mattered, of those that enough people wrote in.
+
+        Where a change is `claimed`, those that pulled that way most, by people times distance from the usual mood;
+        else the longest.
+        """
+        found = await self._readings.threads(channels, reading.window, limit=CANDIDATES)
+        shown = [thread for thread in found if thread.people >= MINIMUM_AUTHORS]
+        if claimed and reading.usual is not None:
+            moods = [piece.mood.estimate for piece in reading.usual.pieces if isinstance(piece.mood, Mood)]
+            usual, way = sum(moods) / max(1, len(moods)), 1 if reading.usual.mood.estimate > 0 else -1
+
+            def pull(thread: ThreadTally) -> float:
+                return way * thread.people * (estimates.POINTS * thread.score / thread.messages - usual)
+
+            shown = sorted((thread for thread in shown if pull(thread) > 0), key=pull, reverse=True)
+        return tuple(shown[:limit])
 
     async def reactions(
         self, channels: Sequence[Channel], window: Window, *, limit: int = 5
@@ -278,7 +305,7 @@ class _Plan:
 
     window: Window
     complete: bool
-    step: Step
+    step: Unit
     zone: ZoneInfo
     now: datetime
     pieces: tuple[Window, ...]
@@ -286,7 +313,7 @@ class _Plan:
     earlier_pieces: tuple[Window, ...]
 
     @classmethod
-    def of(cls, window: Window, zone: ZoneInfo, now: datetime, step: Step | None) -> _Plan:
+    def of(cls, window: Window, zone: ZoneInfo, now: datetime, step: Unit | None) -> _Plan:
         asked = aligned(window)
         step = step or step_for(asked)
         complete = asked.end <= now
@@ -388,8 +415,7 @@ def _reading(
         usual=_usual(tape, plan.window, usable, model) if known and len(usable) >= LEAST_EARLIER else None,
         step=plan.step,
         pieces=tuple(
-            _piece(tape, piece, None, complete=whole_step(piece, plan.step, plan.zone).end <= plan.now)
-            for piece in plan.pieces
+            _piece(tape, piece, None, complete=end_of(piece, plan.step, plan.zone) <= plan.now) for piece in plan.pieces
         ),
         earlier=earlier,
         model=model,

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from math import isclose
 from zoneinfo import ZoneInfo
 
+from bot.days import Unit
 from bot.estimates import Change, Mood, Share, TooFew
 from bot.message import Window
 from bot.question import Place, Side
-from bot.steps import Step
 from bot.store import LeftOut
 from bot.trends import Reading, Usual
 
@@ -31,8 +31,22 @@ _LANGUAGES = {
     "tr": "Turkish", "uk": "Ukrainian", "vi": "Vietnamese", "zh": "Chinese",
 }  # fmt: skip
 
-_LAST_SOME = re.compile(r"(?:the )?(last|past) (\d.*)")
-_RELATIVE = ("last", "this", "since", "until", "yesterday", "today", "in ", "on ", "from", "between", "over", "the ")
+_ADVERBS = (
+    "last ",
+    "this ",
+    "since ",
+    "until ",
+    "before ",
+    "after ",
+    "yesterday",
+    "today",
+    "tomorrow",
+    "the ",
+    "from ",
+)
+_COUNTED = re.compile(r"(?:last|past) \d")
+_SEVERAL_DAYS = re.compile(r"\d{1,2}–\d{1,2} ")
+_A_DAY = re.compile(r"\d{1,2} [a-z]")
 
 
 def signed(points: float) -> str:
@@ -93,15 +107,18 @@ def where(places: Sequence[Place]) -> str:
 
 
 def when(words: str) -> str:
-    """A span's words as they follow a verb: 'last week', 'in March 2025', 'on 3 March'."""
+    """A span's words as they follow a verb: 'last week', 'in March 2025', 'on 3 March', 'over 2–9 March'."""
     lowered = words.lower()
-    if some := _LAST_SOME.fullmatch(lowered):
-        return f"in the {some[1]} {some[2]}"
-    if lowered.startswith(_RELATIVE):
+    if lowered == "all time":
+        return "since the beginning"
+    if _COUNTED.match(lowered):
+        return f"in the {words}"
+    if lowered.startswith(_ADVERBS):
         return words
-    if lowered[:1].isdigit() and any(mark in lowered for mark in ("–", "-", " to ")):
+    bare = lowered.partition(" (")[0]
+    if lowered.startswith("weeks") or (lowered[0].isdigit() and " – " in bare) or _SEVERAL_DAYS.match(lowered):
         return f"over {words}"
-    return f"on {words}" if lowered[:1].isdigit() and not lowered[:4].isdigit() else f"in {words}"
+    return f"on {words}" if _A_DAY.match(lowered) else f"in {words}"
 
 
 def side(looked_at: Side) -> str:
@@ -189,18 +206,18 @@ def dates_of(window: Window, zone: ZoneInfo) -> str:
     return f"{first.day} {first:%B %Y} – {last.day} {last:%B %Y}"
 
 
-def step_name(window: Window, step: Step, zone: ZoneInfo) -> str:
+def step_name(window: Window, step: Unit, zone: ZoneInfo) -> str:
     """A chart's step as its axis or alt text names it: '14:00', 'Mon 2 March', 'the week of 2 March', 'March 2026'."""
     local = window.start.astimezone(zone)
     match step:
-        case Step.HOUR:
+        case Unit.HOUR:
             return f"{local:%a %H:%M}"
-        case Step.DAY:
-            return f"{local:%a} {local.day} {local:%B}"
-        case Step.WEEK:
+        case Unit.WEEK:
             return f"the week of {local.day} {local:%B}"
-        case Step.MONTH:
+        case Unit.MONTH:
             return f"{local:%B %Y}"
+        case _:
+            return f"{local:%a} {local.day} {local:%B}"
 
 
 def rests_on(reading: Reading) -> str:

@@ -104,7 +104,7 @@ class Terminal:
                 zone=self._zone,
                 asker=author(self._who, self._here.channel, self._pseudonyms),
             )
-            answer = await self._answers.answer(question)
+            answer = await self._answers.answer(question, visible=self._places())
         except QuestionError as error:
             self._tell(str(error), style="yellow")
             for suggestion in error.suggestions:
