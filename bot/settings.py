@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     def read(cls, *, env_file: Path | None = None) -> Settings:
         """The settings in force. Raises ConfigurationError that names the variable and what it should look like."""
         try:
-            return cls(_env_file=env_file) if env_file else cls()  # type: ignore[call-arg]
+            return cls(_env_file=env_file) if env_file else cls()
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             name = PREFIX + "_".join(str(part) for part in first["loc"]).upper()

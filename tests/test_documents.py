@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 from bot.cli import cli
 from bot.settings import example
@@ -20,19 +21,20 @@ def test_the_example_of_env_names_every_setting_as_it_is():
     assert (ROOT / ".env.example").read_text(encoding="utf-8") == expected
 
 
+def verbs() -> set[str]:
+    return set(get_command(cli).commands)  # type: ignore[attr-defined]
+
+
 def test_the_readme_names_every_verb():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    verbs = {command.name or command.callback.__name__ for command in cli.registered_commands}
 
-    assert {verb for verb in verbs if f"roomtone {verb}" not in readme} == set()
+    assert {verb for verb in verbs() if f"roomtone {verb}" not in readme} == set()
 
 
 def test_the_readme_names_no_verb_that_is_not_there():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    verbs = {command.name or command.callback.__name__ for command in cli.registered_commands}
-    groups = {group.name for group in cli.registered_groups}
 
-    assert set(re.findall(r"`roomtone ([a-z]+)", readme)) - verbs - groups == set()
+    assert set(re.findall(r"`(?:\.venv/bin/)?roomtone ([a-z]+)", readme)) - verbs() == set()
 
 
 def test_the_changelog_has_this_version():
