@@ -737,7 +737,7 @@ def _strange(part: _Part, parts: Sequence[_Part]) -> _Puzzle:
 def _suggested(text: str, puzzle: _Puzzle, asking: _Asking) -> tuple[str, ...]:
     """At most three whole questions near to `text`, each of which can be asked as it stands."""
     before, odd, after = text[: puzzle.start], text[puzzle.start : puzzle.end], text[puzzle.end :]
-    meant = puzzle.meant or _resembling(odd.strip(_TRAILING + '"#'), asking)
+    meant = puzzle.meant or _resembling(odd, asking)
     near = chain(puzzle.instead, (f"{before}{words}{after}" for words in meant))
     first = _first_word(text, 0)
     usual = (*(SUBJECTS[first[0]].examples if first else ()), "mood last week", "entities this month", "help")
@@ -747,8 +747,12 @@ def _suggested(text: str, puzzle: _Puzzle, asking: _Asking) -> tuple[str, ...]:
 
 
 def _resembling(odd: str, asking: _Asking) -> Iterator[str]:
-    """What may have been meant by `odd`, nearest first: a time, a subject, a kind, a channel."""
+    """What may have been meant by `odd`, nearest first: a time, a subject, a kind, a channel; by '#…' a channel."""
+    tagged, odd = odd.startswith("#"), odd.strip(_TRAILING + '"#')
     if not odd:
+        return
+    if tagged:
+        yield from (asking.label(place) for place in asking.names.close(odd))
         return
     words = (*when.EXAMPLES, *_FIRST_WORDS, *(word for word in KINDS if word not in _IDLE))
     near = [(score, word) for word, score, _ in process.extract(odd.lower(), words, limit=4, score_cutoff=75)]
@@ -759,9 +763,12 @@ def _resembling(odd: str, asking: _Asking) -> Iterator[str]:
 
 def _tried(text: str, asking: _Asking) -> Question | None:
     try:
-        return _understood(" ".join(text.split()), asking) if len(text) <= LONGEST else None
+        question = _understood(" ".join(text.split()), asking) if len(text) <= LONGEST else None
     except _Puzzle:
         return None
+    # 'entitys last week' didn't mean something called 'last week'.
+    timely = question and question.name and when.find(question.name, 0) == len(question.name)
+    return None if timely else question
 
 
 def _written(question: Question, asking: _Asking) -> str:
