@@ -1,0 +1,1 @@
+"""Discord: reads the channels it was asked to read, and answers where it is mentioned."""
