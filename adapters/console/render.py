@@ -145,7 +145,7 @@ def _bars(shown: Chart, width: int) -> RenderableType:
     for bar in shown.bars:
         begin, end = sorted((0.0, bar.value))
         strip = RichBar(high - low or 1.0, begin - low, end - low, width=room, color="cyan")
-        drawn.add_row(Text(literal(bar.label)), Text(f"{bar.value:g}", justify="right"), strip)
+        drawn.add_row(Text(literal(bar.label)), Text(f"{bar.value:.3g}", justify="right"), strip)
     return Group(drawn, Text(literal(shown.unit), style="dim"))
 
 
