@@ -37,6 +37,10 @@ LIMITS = {
     "view close": 24,
     "private_metadata": 3000,
     "label": 2000,
+    "confirm title": 100,
+    "confirm text": 300,
+    "confirm confirm": 30,
+    "confirm deny": 30,
 }
 
 
@@ -104,10 +108,29 @@ def _block(block: Mapping[str, Any]) -> Iterator[str]:
         case "input":
             yield from _text("label", block["label"], "plain_text")
             yield from _element(block["element"])
+        case "rich_text":
+            text = "".join(_rich(block))
+            if not text:
+                yield "a rich text without text"
+            yield from _over("section text", length(text))
         case "divider":
             pass
         case other:
             yield f"a block of type {other}"
+
+
+def _rich(node: Mapping[str, Any]) -> Iterator[str]:
+    for element in node["elements"]:
+        match element["type"]:
+            case "text":
+                assert element["text"], "Slack refuses an empty text element"
+                yield element["text"]
+            case "link":
+                yield element["text"]
+            case "user":
+                yield element["user_id"]
+            case _:
+                yield from _rich(element)
 
 
 def _table(block: Mapping[str, Any]) -> Iterator[str]:
@@ -128,6 +151,9 @@ def _element(element: Mapping[str, Any]) -> Iterator[str]:
         case "button":
             yield from _text("button text", element["text"], "plain_text")
             yield from _over("button value", length(element.get("value", "")))
+            if confirm := element.get("confirm"):
+                for part, text in confirm.items():
+                    yield from _text(f"confirm {part}", text)
         case "static_select":
             yield from _over("options", len(element["options"]))
             if not element["options"]:

@@ -1,0 +1,189 @@
+"""Questions asked in Slack, and how their answers come back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import aiohttp
+import structlog
+
+from adapters.slack.calls import Calls, Refusal
+from adapters.slack.outlet import Outlet
+from adapters.slack.people import People, Person
+from adapters.slack.render import Asked, message, refused, said
+from adapters.slack.translate import Us
+from bot.answer import Answer, Visibility
+from bot.errors import PlatformError, QuestionError, RoomtoneError
+from bot.message import Platform
+from bot.privacy import Pseudonyms
+from bot.question import Place, Question, parse
+
+WORKING = "Reading the room …"
+AT_ONCE = 0.25
+"""Seconds within which an answer needs no 'working on it' before it."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Answering(Protocol):
+    """Answers questions; `bot.answers.Answers` is one."""
+
+    async def answer(self, question: Question) -> Answer:
+        """Answer `question`. Raises QuestionError, StorageError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, and where: `here` is a channel's or direct conversation's id, `team` the asker's workspace if named."""
+
+    user: str = field(repr=False)
+    here: str
+    team: str | None = None
+
+    @property
+    def is_direct(self) -> bool:
+        """Do they talk to us alone?"""
+        return self.here.startswith("D")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An answer, and the channels that its numbers are of."""
+
+    answer: Answer
+    places: tuple[Place, ...]
+    here: Place | None
+
+
+class Asking:
+    """Understands and answers questions, and brings the answers to whoever asked."""
+
+    def __init__(
+        self,
+        calls: Calls,
+        answers: Answering,
+        people: People,
+        outlet: Outlet,
+        us: Us,
+        pseudonyms: Pseudonyms,
+        session: aiohttp.ClientSession,
+        *,
+        url: str,
+    ) -> None:
+        self._calls = calls
+        self._answers = answers
+        self._people = people
+        self._outlet = outlet
+        self._us = us
+        self._pseudonyms = pseudonyms
+        self._session = session
+        self._url = url
+
+    async def reply(self, text: str, asker: Asker, *, at: datetime, table_block: bool = True) -> dict[str, Any]:
+        """The message that answers `text`, for the asker alone."""
+        try:
+            found = await self.found(text, asker, at=at)
+        except RoomtoneError as error:
+            return refused(error)
+        # A direct conversation has nobody to share with.
+        offered = None if asker.is_direct else Asked(text, at)
+        return message(found.answer, offered, table_block=table_block, permalinks=self._url)
+
+    async def found(self, text: str, asker: Asker, *, at: datetime) -> Found:
+        """The answer to `text`, from what the asker may see. Raises RoomtoneError."""
+        person = await self._people.person(asker.user, team=asker.team)
+        places = await self._people.places(person, here=asker.here)
+        here = next((place for place in places if place.channel.id == asker.here), None)
+        question = self._understood(text, person, places, here, at)
+        named = tuple(place for side in question.sides for place in side.places)
+        if question.sides and not named and here is None and not asker.is_direct:
+            raise QuestionError(
+                "I'm not in this channel yet, so I can't say anything about it: invite me with /invite @Roomtone, "
+                "or name a channel that I'm in.",
+                ("channels",),
+            )
+        answer = await self._answers.answer(question)
+        everything = named if all(side.places for side in question.sides) else places
+        return Found(answer, everything if question.sides else (), here)
+
+    async def share(self, asked: Asked, asker: Asker, *, key: str) -> None:
+        """Post an answer for everybody in the channel. Raises RoomtoneError if they may not all see it."""
+        found = await self.found(asked.text, asker, at=asked.at)
+        if found.answer.visibility is Visibility.PERSONAL:
+            raise QuestionError("That answer is yours alone.")
+        elsewhere = [place for place in found.places if place.channel.id != asker.here]
+        if any(place.private for place in elsewhere):
+            raise QuestionError(
+                "That answer tells of a private channel, and not everybody here is in it: ask about this channel alone."
+            )
+        if elsewhere and await self._is_external(asker.here):
+            raise QuestionError("This channel is shared with another organisation: only its own numbers can be shared.")
+        await self._outlet.post(self._us.channel(asker.here), found.answer, key=key, shared_by=asker.user)
+
+    async def respond(self, response_url: str, text: str, asker: Asker, *, replace: bool) -> None:
+        """Bring the answer to a `response_url`; where its table isn't taken, drawn in characters."""
+        at = datetime.now(UTC)
+        reply = await self.reply(text, asker, at=at)
+        if not await self.hand_over(response_url, reply, replace=replace):
+            reply = await self.reply(text, asker, at=at, table_block=False)
+            await self.hand_over(response_url, reply, replace=replace)
+
+    async def hand_over(self, response_url: str, reply: Mapping[str, Any], *, replace: bool) -> bool:
+        """Send a message to a `response_url`, once; False if Slack refused what is in it."""
+        body = {**reply, "response_type": "ephemeral", "replace_original": replace}
+        try:
+            async with self._session.post(response_url, json=body) as answer:
+                if answer.status == 200:
+                    return True
+                _log.warning("an answer was not taken", status=answer.status)
+                return answer.status != 400
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            _log.warning("an answer did not arrive", error=type(error).__name__)
+            return True
+
+    async def mention(self, text: str, asker: Asker, *, thread: str | None) -> None:
+        """Answer a mention where it stands, for the asker alone; in a direct conversation openly."""
+        at = datetime.now(UTC)
+        for table_block in (True, False):
+            reply = await self.reply(text, asker, at=at, table_block=table_block)
+            arguments = {**reply, "channel": asker.here, "thread_ts": thread, "parse": "none"}
+            try:
+                if asker.is_direct:
+                    await self._calls.write(
+                        "chat.postMessage", {**arguments, "unfurl_links": False, "unfurl_media": False}
+                    )
+                else:
+                    await self._calls.write("chat.postEphemeral", {**arguments, "user": asker.user})
+            except Refusal as refusal:
+                if refusal.code == "invalid_blocks" and table_block:
+                    continue
+                _log.warning("a mention could not be answered", why=refusal.code)
+            except PlatformError as error:
+                # Sent or not, a second try could be a second answer.
+                _log.warning("an answer may not have arrived", error=type(error).__name__)
+            return
+
+    def _understood(
+        self, text: str, person: Person, places: tuple[Place, ...], here: Place | None, at: datetime
+    ) -> Question:
+        asker = self._pseudonyms.of(Platform.SLACK, self._us.workspace, person.id)
+        return parse(text, places=places, here=here, now=at, zone=person.zone, asker=asker)
+
+    async def _is_external(self, channel: str) -> bool:
+        try:
+            answer = await self._calls.read("conversations.info", {"channel": channel})
+        except PlatformError:
+            return True
+        found = answer.get("channel")
+        return not isinstance(found, dict) or found.get("is_ext_shared") is not False
+
+
+async def first(task: asyncio.Task[None], within: float = AT_ONCE) -> dict[str, Any]:
+    """What a command's acknowledgement says: nothing if its answer is as good as there."""
+    done, _ = await asyncio.wait({task}, timeout=within)
+    return {} if done else {"response_type": "ephemeral", **said(WORKING)}
