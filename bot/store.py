@@ -1,4 +1,4 @@
-"""The promises that storage keeps: Inbox, Ledger, Readings, Names, Cursors, Notes."""
+"""The promises that storage keeps: Inbox, Ledger, Readings, Names, Cursors, Notes, Held."""
 
 from __future__ import annotations
 
@@ -291,4 +291,15 @@ class Notes(Protocol):
 
     async def drop_note(self, platform: Platform, workspace: str, name: str, /) -> None:
         """Forget a note."""
+        ...
+
+
+class Held(Protocol):
+    """Which messages are held: compared with a platform's own history, it shows what was deleted unnoticed."""
+
+    async def messages(self, channel: Channel, window: Window, /) -> Mapping[str, str | None]:
+        """The ids of the messages sent in `window` in this very channel that are recorded and not deleted.
+
+        Each with the id of its thread's first message, or None.
+        """
         ...

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bot.privacy import Key
-from bot.store import Cursors, Inbox, Ledger, Names, Notes, Readings
+from bot.store import Cursors, Held, Inbox, Ledger, Names, Notes, Readings
 from storage.cursors import StoredCursors
 from storage.engine import connected
+from storage.held import StoredHeld
 from storage.inbox import LEASE, StoredInbox
 from storage.ledger import StoredLedger
 from storage.names import StoredNames
@@ -30,6 +31,7 @@ class Storage:
     names: Names
     cursors: Cursors
     notes: Notes
+    held: Held
 
 
 def _now() -> datetime:
@@ -65,6 +67,7 @@ async def open_storage(
                 names=StoredNames(database),
                 cursors=StoredCursors(database),
                 notes=StoredNotes(database),
+                held=StoredHeld(database),
             )
         finally:
             await inbox.finish()
