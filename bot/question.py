@@ -743,7 +743,9 @@ def _suggested(text: str, puzzle: _Puzzle, asking: _Asking) -> tuple[str, ...]:
     usual = (*(SUBJECTS[first[0]].examples if first else ()), "mood last week", "entities this month", "help")
     tried = (_tried(candidate, asking) for candidate in near)
     plain = dict.fromkeys(_written(question, asking) for question in islice(filter(None, tried), 6))
-    return tuple(plain)[:3] or tuple(question for question in usual if _tried(question, asking))[:3]
+    # Writing plainly can bring new doubt: a name may hold a quotation mark.
+    sure, fallback = ([question for question in whole if _tried(question, asking)] for whole in (plain, usual))
+    return tuple(sure[:3] or fallback[:3])
 
 
 def _resembling(odd: str, asking: _Asking) -> Iterator[str]:

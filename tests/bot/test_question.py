@@ -8,7 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot import question as questions
@@ -339,6 +339,8 @@ PIECES = (
 sentences = st.text(max_size=520) | st.lists(st.sampled_from(PIECES), max_size=9).map(" ".join)
 
 
+@example(text="NEXT WEEK'\"'", here=None)
+@example(text='ENT 0"0', here=None)
 @given(text=sentences, here=st.sampled_from((None, DEV, LOUNGE)))
 def test_any_text_is_a_question_or_gets_questions_that_can_be_asked(text: str, here: Place | None):
     try:
