@@ -35,6 +35,10 @@ ENOUGH_TO_TRIM = 6
 LEAST_FOR_SWING = 4
 """Fewer windows than this say nothing about how much a channel swings."""
 
+MOST_FREEDOM = 10.0
+"""Degrees of freedom of a change, however many people: how far conversations and weeks swing is known from few weeks.
+Set by simulation (`bench/simulation.py`)."""
+
 STEADY = 2.0
 """Working guess for weights alone: how much more one message varies than a person's mood from week to week. Somebody
 who wrote once counts a third of a voice in a change, somebody who wrote ten times five sixths."""
@@ -45,7 +49,10 @@ SWINGS = 8.0
 FALSE_ALARMS = 0.04
 """Chance that a quiet week's mood is called a change, over everything that is tested together."""
 
-FALSE_BURSTS = 0.005
+CLUMPS = 2.0
+"""People who name a thing together, at the least: how many times wider than a Poisson count their number varies."""
+
+FALSE_BURSTS = 0.01
 """Chance that any of a window's entities is called a burst when none is."""
 
 
@@ -205,9 +212,7 @@ def change(this: Sequence[Voice], others: Sequence[Sequence[Voice]]) -> Change:
     """
     windows = [_Window.of(voices) for voices in others]
     found, factor = _changed(_Window.of(this), windows)
-    # How much more than by chance windows change is known from so many of them, and no better.
-    freedom = min(found.freedom, len(windows))
-    return _change(found.estimate, found.own * factor, freedom, len(windows))
+    return _change(found.estimate, found.own * factor, min(found.freedom, MOST_FREEDOM), len(windows))
 
 
 def contribution(
@@ -227,7 +232,7 @@ def contribution(
     usual = _usual(kept)
     parts = [window.only(named, usual) for window, named in pairs if any(window is each for each in kept)]
     found = _Change.of(whole.only(_Window.of(this[1]), usual), parts, usual)
-    return _change(found.estimate, found.own * factor, min(found.freedom, len(pairs)), len(pairs))
+    return _change(found.estimate, found.own * factor, min(found.freedom, MOST_FREEDOM), len(pairs))
 
 
 def burst(people: int, usual: Sequence[int], *, active: int, usual_active: Sequence[int]) -> Burst:
@@ -235,8 +240,8 @@ def burst(people: int, usual: Sequence[int], *, active: int, usual_active: Seque
 
     Counts people, not mentions: one person who repeats a name is no burst. The count is negative binomial: a Poisson
     count whose rate is known from the earlier windows only as well as they tell (the Gamma-Poisson predictive
-    distribution with Jeffreys' prior: Gelman et al. 2013, section 2.6), its variance widened by how unevenly the
-    earlier windows are filled. `active` and `usual_active` are the people who wrote at all, for busy and quiet weeks.
+    distribution with Jeffreys' prior: Gelman et al. 2013, section 2.6), its variance CLUMPS times as wide, or as wide
+    as the earlier windows show, since people name a thing because others just did. `active` and `usual_active` are the people who wrote at all, for busy and quiet weeks.
     The p-value is P(at least this many | as usual). Raises ValueError unless there are two earlier windows.
     """
     if len(usual) < 2 or len(usual) != len(usual_active):
@@ -248,7 +253,7 @@ def burst(people: int, usual: Sequence[int], *, active: int, usual_active: Seque
     expected = [rate * each for each in usual_active if each > 0]
     counts = [count for count, each in zip(usual, usual_active, strict=True) if each > 0]
     spread = fsum((count - mean) ** 2 / mean for count, mean in zip(counts, expected, strict=True) if mean > 0)
-    dispersion = max(1.0, spread / max(1, len(counts) - 1))
+    dispersion = max(CLUMPS, spread / max(1, len(counts) - 1))
     shape = (fsum(usual) + 0.5) / dispersion
     chance = exposure / (exposure + active)
     if people <= 0:
