@@ -287,7 +287,7 @@ class _Recording:
         deleted = {(stored(e.id.channel), storable(e.id.id)) for e in events if isinstance(e, Deletion)}
         standing = [event for event in reacted if counted.get(event.author, _NEVER) <= milliseconds(event.at)]
         cleared = [event for event in events if isinstance(event, ReactionsCleared)]
-        about = {(stored(event.id.channel), storable(event.id.id)) for event in (*standing, *cleared)}
+        about = {_name(reaction) for reaction in standing} | {_name(clearing) for clearing in cleared}
         before, tombs = await self._stored(latest.keys() | deleted | about)
         gone = tombs | deleted
         await self._bury(deleted - tombs, before)
@@ -614,8 +614,8 @@ class _Recording:
                 set_={"times": spellings.c.times + put.excluded.times},
             )
             await self._connection.execute(put, rows)
-        if any(row["times"] < 0 for row in rows):
-            homes = {"homes": [[home] for home in {row["home_id"] for row in rows}]}
+        if fewer := {home for (home, _, _), count in self._spellings.items() if count < 0}:
+            homes = {"homes": [[home] for home in fewer]}
             await self._connection.execute(
                 delete(spellings).where(among(spellings.c.home_id, "homes"), spellings.c.times == 0), homes
             )

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from bot.message import Platform
 from storage.engine import Database
@@ -30,7 +30,8 @@ class StoredNotes:
         """Every note whose name begins with `prefix`, by name."""
         asked = (
             select(notes.c.name, notes.c.value)
-            .where(*_within(platform, workspace), notes.c.name.startswith(prefix, autoescape=True))
+            # Not LIKE, for which SQLite takes 'A' for 'a'.
+            .where(*_within(platform, workspace), func.substr(notes.c.name, 1, len(prefix)) == prefix)
             .order_by(notes.c.name)
         )
         async with self._database.reading() as connection:

@@ -16,8 +16,8 @@ from storage import Storage, open_storage
 KEY = Key(bytes(range(32)))
 
 # Wall time says nothing on a shared machine, so no example has a deadline.
-settings.register_profile("quick", max_examples=25, deadline=None)
-settings.register_profile("deep", max_examples=500, deadline=None)
+settings.register_profile("quick", max_examples=100, deadline=None)
+settings.register_profile("deep", max_examples=1000, deadline=None)
 settings.load_profile("quick")
 
 

@@ -24,6 +24,14 @@ def tables(database: Path) -> dict[str, Rows]:
         }
 
 
+def empty(database: Path) -> None:
+    """Make every table as it was after the first start."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+            if name not in {"installation", "alembic_version"} and not name.startswith("sqlite_"):
+                connection.execute(f"DELETE FROM {name}")
+
+
 def recomputed(found: dict[str, Rows]) -> tuple[Rows, Rows]:
     """The roll-ups and spellings that follow from the readings and mentions, computed the slow and plain way."""
     sums: Counter[tuple[Any, ...]] = Counter()
@@ -62,6 +70,7 @@ def recomputed(found: dict[str, Rows]) -> tuple[Rows, Rows]:
 
 
 def bucket_end(span: Span, at: datetime) -> datetime:
+    """The end of the bucket that holds `at`. Not in the last days of the year 9999, which have none."""
     day = at.replace(hour=0, minute=0, second=0, microsecond=0)
     match span:
         case Span.QUARTER_HOUR:
@@ -142,5 +151,7 @@ _QUERIES = {
         SELECT {_SPELLED.format("channels")}, clearings.key, emoji, at
         FROM clearings JOIN channels ON clearings.channel_id = channels.id""",
     "aliases": "SELECT * FROM aliases",
+    "cursors": "SELECT * FROM cursors",
+    "notes": "SELECT * FROM notes",
     "inbox": "SELECT hex(identity), author, attempts, reason FROM inbox",
 }
