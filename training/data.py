@@ -22,7 +22,7 @@ LABELS = ("negative", "neutral", "positive")
 IGNORED = -100
 Span = tuple[str, int, int]
 
-# What each source annotates. About any other kind its sentences say nothing.
+# What each source annotates. Of any other kind its sentences say little: an O may be one that was not asked for.
 ANNOTATED = {
     "wnut17": ("person", "organization", "location", "product", "work"),
     "btc": ("person", "organization", "location"),
@@ -30,6 +30,8 @@ ANNOTATED = {
     "stackoverflow": ("person", "organization", "product"),
     "uner-ewt": ("person", "organization", "location"),
 }
+# In technical posts works and other names hardly occur; left open, they would become a bin for code and common words.
+CLOSED = {"stackoverflow": ("work", "other")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,7 +256,7 @@ def main(fit: Fit, out: Path, *, name: str, version: str) -> None:
     fit.tokenizer.save(str(out / "tokenizer.json"), pretty=False)
     facts = Facts(
         name=name, version=version, tags=TAGS, window=126, overlap=32, temperature=1.0, offsets=(0.0, 0.0, 0.0),
-        entity_temperature=1.0, entity_threshold=0.5,
+        entity_temperature=1.0, entity_odds=1.0,
     )  # fmt: skip
     facts = calibrated(fit, facts)
     (out / "model.json").write_text(json.dumps(asdict(facts), indent=1) + "\n", encoding="utf-8")
@@ -285,12 +285,14 @@ def calibrated(fit: Fit, facts: Facts) -> Facts:
         return float(-(all_weights * log[np.arange(len(log)), all_gold]).sum() + 0.02 * (values**2).sum())
 
     values = minimize(loss, np.zeros(3), method="Nelder-Mead").x
-    entity_logits, right, scores = [], [], {}
-    for pairs in fit.corpus.validation_sentences.values():
-        outputs = fit.outputs(fit.average, [example for _, example in pairs])[1]
-        entity_logits.append(np.concatenate(outputs))
-        right.append(np.concatenate([np.array(example.tags, dtype=int) for _, example in pairs]))
-    tag_logits, tags = np.concatenate(entity_logits), np.concatenate(right)
+    outputs = {
+        name: fit.outputs(fit.average, [example for _, example in pairs])[1]
+        for name, pairs in fit.corpus.validation_sentences.items()
+    }
+    tag_logits = np.concatenate([logits for each in outputs.values() for logits in each])
+    tags = np.concatenate(
+        [np.array(example.tags, int) for pairs in fit.corpus.validation_sentences.values() for _, example in pairs]
+    )
     entities = tags > 0  # only gold entities: an O may hide a kind that its source doesn't annotate
 
     def entity_loss(value: float) -> float:
@@ -305,26 +307,24 @@ def calibrated(fit: Fit, facts: Facts) -> Facts:
         offsets=(round(float(values[1]), 4), 0.0, round(float(values[2]), 4)),
         entity_temperature=round(entity_temperature, 4),
     )
-    for threshold in np.arange(0.3, 0.71, 0.05):
-        tried = replace(facts, entity_threshold=round(float(threshold), 2))
-        scores[tried.entity_threshold] = np.mean(
-            [entity_f1(fit, tried, name) for name in fit.corpus.validation_sentences]
-        )
-    print("mean F1 by threshold:", {threshold: round(float(score), 2) for threshold, score in scores.items()})
-    return replace(facts, entity_threshold=max(scores, key=lambda each: scores[each]))
+    scores: dict[float, np.floating] = {}
+    for odds in (0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0):
+        tried = replace(facts, entity_odds=odds)
+        scores[odds] = np.mean([entity_f1(fit, tried, name, each) for name, each in outputs.items()])
+    print("mean F1 by odds:", {odds: round(float(score), 2) for odds, score in scores.items()})
+    return replace(facts, entity_odds=max(scores, key=lambda each: scores[each]))
 
 
-def entity_f1(fit: Fit, facts: Facts, name: str) -> float:
+def entity_f1(fit: Fit, facts: Facts, name: str, outputs: Sequence[NDArray[np.float32]]) -> float:
     """Span F1 of the float network on one validation file, decoded as the running bot does."""
     pairs = fit.corpus.validation_sentences[name]
     tokens = fit.vocabulary.read([sentence.text for sentence, _ in pairs])
-    outputs = fit.outputs(fit.average, [example for _, example in pairs])[1]
     spotter = Tags(facts.tags)
     gold, found = [], []
     for (_, example), its_tokens, logits in zip(pairs, tokens, outputs, strict=True):
         powers = np.exp((logits - logits.max(1, keepdims=True)) / facts.entity_temperature) if len(logits) else logits
         probabilities = powers / powers.sum(1, keepdims=True)
-        spotted = spotter.spot(its_tokens.words, probabilities, facts.entity_threshold)
+        spotted = spotter.spot(its_tokens.words, probabilities, facts.entity_odds)
         found.append([(str(each.kind), each.first, each.last + 1) for each in spotted])
         gold.append(spans_of(example.tags or ()))
     return span_f1(gold, found, ANNOTATED[name])["all"]

