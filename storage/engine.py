@@ -30,7 +30,7 @@ from sqlalchemy.sql import ColumnElement, FromClause
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import JSON, TypeEngine
 
-from bot.errors import ConfigurationError, StorageBusy, StorageError, StorageFull
+from bot.errors import AlreadyRunning, ConfigurationError, StorageBusy, StorageError, StorageFull
 
 BUSY_SECONDS = 5.0
 """How long a transaction waits for its turn before it says StorageBusy."""
@@ -77,13 +77,13 @@ class Database:
     async def claim(self) -> None:
         """Become the one process that works off this database's inbox, until `close`.
 
-        Raises ConfigurationError if another has it. On PostgreSQL several may, and nothing is claimed.
+        Raises AlreadyRunning if another has it. On PostgreSQL several may, and nothing is claimed.
         """
         if self._path is None:
             return
         lock = self._lock_file("running")
         if not _locked(lock):
-            raise ConfigurationError(
+            raise AlreadyRunning(
                 f"another Roomtone is already running on {self._place}: stop it first, or give this one a database "
                 "of its own with ROOMTONE_DATABASE_URL"
             )
@@ -205,7 +205,7 @@ _PRAGMAS = (
 _WRITER_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",  # acknowledged means on disk, also after a power cut
-    "PRAGMA secure_delete=FAST",  # what is forgotten is overwritten, where that costs no extra write
+    "PRAGMA secure_delete=ON",  # what is erased is overwritten in the file; in the log, when the log next begins anew
     "PRAGMA journal_size_limit=67108864",
 )
 _READER_PRAGMAS = ("PRAGMA query_only=ON", "PRAGMA wal_autocheckpoint=0")
