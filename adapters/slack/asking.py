@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -32,8 +32,8 @@ _log = structlog.get_logger(__name__)
 class Answering(Protocol):
     """Answers questions; `bot.answers.Answers` is one."""
 
-    async def answer(self, question: Question) -> Answer:
-        """Answer `question`. Raises QuestionError, StorageError."""
+    async def answer(self, question: Question, *, visible: Sequence[Place] | None = None) -> Answer:
+        """Answer `question`; `visible` are the channels its asker may know of. Raises QuestionError, StorageError."""
         ...
 
 
@@ -49,15 +49,6 @@ class Asker:
     def is_direct(self) -> bool:
         """Do they talk to us alone?"""
         return self.here.startswith("D")
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An answer, and the channels that its numbers are of."""
-
-    answer: Answer
-    places: tuple[Place, ...]
-    here: Place | None
 
 
 class Asking:
@@ -87,43 +78,34 @@ class Asking:
     async def reply(self, text: str, asker: Asker, *, at: datetime, table_block: bool = True) -> dict[str, Any]:
         """The message that answers `text`, for the asker alone."""
         try:
-            found = await self.found(text, asker, at=at)
+            answer = await self.answer(text, asker, at=at)
         except RoomtoneError as error:
             return refused(error)
         # A direct conversation has nobody to share with.
         offered = None if asker.is_direct else Asked(text, at)
-        return message(found.answer, offered, table_block=table_block, permalinks=self._url)
+        return message(answer, offered, table_block=table_block, permalinks=self._url)
 
-    async def found(self, text: str, asker: Asker, *, at: datetime) -> Found:
+    async def answer(self, text: str, asker: Asker, *, at: datetime) -> Answer:
         """The answer to `text`, from what the asker may see. Raises RoomtoneError."""
         person = await self._people.person(asker.user, team=asker.team)
-        places = await self._people.places(person, here=asker.here)
-        here = next((place for place in places if place.channel.id == asker.here), None)
-        question = self._understood(text, person, places, here, at)
-        named = tuple(place for side in question.sides for place in side.places)
-        if question.sides and not named and here is None and not asker.is_direct:
-            raise QuestionError(
-                "I'm not in this channel yet, so I can't say anything about it: invite me with /invite @Roomtone, "
-                "or name a channel that I'm in.",
-                ("channels",),
-            )
-        answer = await self._answers.answer(question)
-        everything = named if all(side.places for side in question.sides) else places
-        return Found(answer, everything if question.sides else (), here)
+        return await self._answer(text, asker, person, await self._people.places(person, here=asker.here), at)
 
     async def share(self, asked: Asked, asker: Asker, *, key: str) -> None:
         """Post an answer for everybody in the channel. Raises RoomtoneError if they may not all see it."""
-        found = await self.found(asked.text, asker, at=asked.at)
-        if found.answer.visibility is Visibility.PERSONAL:
-            raise QuestionError("That answer is yours alone.")
-        elsewhere = [place for place in found.places if place.channel.id != asker.here]
-        if any(place.private for place in elsewhere):
+        person = await self._people.person(asker.user, team=asker.team)
+        places = await self._people.places(person, here=asker.here)
+        external = await self._is_external(asker.here)
+        shown = tuple(place for place in places if place.channel.id == asker.here or not (place.private or external))
+        question = self._understood(asked.text, asker, person, places, asked.at)
+        if any(place not in shown for side in question.sides for place in side.places):
             raise QuestionError(
-                "That answer tells of a private channel, and not everybody here is in it: ask about this channel alone."
+                "Not everybody here may see that answer: share one about this channel, or about public channels where "
+                "only people of your organisation are."
             )
-        if elsewhere and await self._is_external(asker.here):
-            raise QuestionError("This channel is shared with another organisation: only its own numbers can be shared.")
-        await self._outlet.post(self._us.channel(asker.here), found.answer, key=key, shared_by=asker.user)
+        answer = await self._answers.answer(question, visible=shown)
+        if answer.visibility is Visibility.PERSONAL:
+            raise QuestionError("That answer is yours alone.")
+        await self._outlet.post(self._us.channel(asker.here), answer, key=key, shared_by=asker.user)
 
     async def respond(self, response_url: str, text: str, asker: Asker, *, replace: bool) -> None:
         """Bring the answer to a `response_url`; where its table isn't taken, drawn in characters."""
@@ -168,11 +150,21 @@ class Asking:
                 _log.warning("an answer may not have arrived", error=type(error).__name__)
             return
 
-    def _understood(
-        self, text: str, person: Person, places: tuple[Place, ...], here: Place | None, at: datetime
-    ) -> Question:
-        asker = self._pseudonyms.of(Platform.SLACK, self._us.workspace, person.id)
-        return parse(text, places=places, here=here, now=at, zone=person.zone, asker=asker)
+    async def _answer(self, text: str, asker: Asker, person: Person, places: Sequence[Place], at: datetime) -> Answer:
+        question = self._understood(text, asker, person, places, at)
+        unnamed = any(not side.places for side in question.sides)
+        if unnamed and not asker.is_direct and all(place.channel.id != asker.here for place in places):
+            raise QuestionError(
+                "I'm not in this channel yet, so I can't say anything about it: invite me with /invite @Roomtone, "
+                "or name a channel that I'm in.",
+                ("channels",),
+            )
+        return await self._answers.answer(question, visible=places)
+
+    def _understood(self, text: str, asker: Asker, person: Person, places: Sequence[Place], at: datetime) -> Question:
+        here = next((place for place in places if place.channel.id == asker.here), None)
+        pseudonym = self._pseudonyms.of(Platform.SLACK, self._us.workspace, person.id)
+        return parse(text, places=places, here=here, now=at, zone=person.zone, asker=pseudonym)
 
     async def _is_external(self, channel: str) -> bool:
         try:

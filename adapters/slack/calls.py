@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-import json
 import math
 from collections.abc import AsyncIterator, Mapping
 from enum import IntEnum
@@ -206,7 +205,8 @@ class Calls:
             response = await self._web.api_call(method, headers=headers, **body)
         except SlackApiError as error:
             return _judged(method, error.response)
-        except (aiohttp.ClientError, SlackClientError, TimeoutError, OSError, json.JSONDecodeError) as error:
+        # AttributeError: the SDK's own, when an answer is plain text.
+        except (aiohttp.ClientError, SlackClientError, TimeoutError, OSError, ValueError, AttributeError) as error:
             raise Uncertain(method, type(error).__name__) from None  # its text may hold what we sent
         return response if int(response.status_code or 0) < 500 else _judged(method, response)
 

@@ -86,6 +86,7 @@ class History:
         self._pseudonyms = pseudonyms
         self._clock = clock
         self._whole: set[Channel] = set()
+        self._probed = 0
         self._locks: dict[Channel, asyncio.Lock] = {}
 
     async def conversations(self) -> Sequence[Mapping[str, Any]]:
@@ -172,6 +173,20 @@ class History:
             # History may lag behind by seconds.
             await self._cursors.advance({channel: _ts(now - timedelta(seconds=5))})
             self._whole.add(channel)
+
+    async def spoken_since(self, since: datetime, *, until: datetime) -> bool:
+        """Did anybody write in one of our channels after `since`, and long enough before now to have been told?
+
+        Asks about one channel a time, another each time. Raises PlatformError.
+        """
+        channels = sorted(self._whole, key=lambda channel: channel.id)
+        if not channels or until <= since:
+            return False
+        self._probed += 1
+        channel = channels[self._probed % len(channels)]
+        arguments = {"channel": channel.id, "oldest": _ts(since), "latest": _ts(until), "limit": 1}
+        page = await self._calls.read("conversations.history", arguments, priority=Priority.CATCH_UP)
+        return bool(_records(page))
 
     async def ask_for(self, channel: Channel, past: timedelta) -> None:
         """Promise to read a channel's past; `work` keeps the promise, however often it is interrupted."""

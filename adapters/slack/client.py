@@ -1,0 +1,652 @@
+"""The connection to Slack: Socket Mode or HTTP, and what is done about everything that arrives."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import aiohttp
+import structlog
+from aiohttp import web
+from cachetools import TTLCache
+from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
+from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.response import BoltResponse
+from slack_sdk.socket_mode.request import SocketModeRequest
+from slack_sdk.web.async_client import AsyncWebClient
+
+from adapters.slack.asking import Answering, Asker, Asking, first
+from adapters.slack.calls import Calls, Refusal, Uncertain
+from adapters.slack.history import History
+from adapters.slack.home import Home
+from adapters.slack.outlet import Draw, Outlet
+from adapters.slack.people import People
+from adapters.slack.render import ASK, SHARE, Asked, refused, said
+from adapters.slack.translate import News, Told, Us, asked, seen, translate
+from adapters.slack.welcome import backfill_done, introduction, past_of, reading_the_past
+from bot.errors import ConfigurationError, PlatformError, QuestionError, RoomtoneError, StorageError
+from bot.ingest import Ingest
+from bot.message import Channel, Platform
+from bot.privacy import Pseudonyms
+from bot.store import Cursors, Held, Inbox, Ledger, Notes, Readings
+
+API = "https://slack.com/api/"
+ACCEPT_SECONDS = 2.5
+"""How long an event may take to be durable; Slack waits for 3 seconds and sends it again."""
+CALL_SECONDS = 10.0
+DRAIN_SECONDS = 5.0
+DEAD_SECONDS = 2.0
+"""How long a socket may be gone before its ticket is thrown away: the SDK would try the same one for ever."""
+HOPELESS_SECONDS = 60.0
+"""How long before the whole socket client is."""
+PATH = "/slack/events"
+LARGEST_BODY = 4 * 2**20
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What opens one workspace. With `app_token` it is Socket Mode, else HTTP with `signing_secret`.
+
+    Raises ConfigurationError if neither is there, or a token is of the wrong kind.
+    """
+
+    bot_token: str = field(repr=False)
+    app_token: str | None = field(default=None, repr=False)
+    signing_secret: str | None = field(default=None, repr=False)
+    host: str = "127.0.0.1"
+    port: int = 3000
+    api: str = API
+
+    def __post_init__(self) -> None:
+        if not self.bot_token.startswith(("xoxb-", "xoxe.xoxb-")):
+            raise ConfigurationError(
+                "ROOMTONE_SLACK_BOT_TOKEN is no bot token: copy the one under 'OAuth & Permissions' (xoxb-…)."
+            )
+        if self.app_token is not None and not self.app_token.startswith("xapp-"):
+            raise ConfigurationError(
+                "ROOMTONE_SLACK_APP_TOKEN is no app token: make one that begins with xapp- under 'Basic Information'."
+            )
+        if self.app_token is None and self.signing_secret is None:
+            raise ConfigurationError(
+                "Slack needs ROOMTONE_SLACK_APP_TOKEN (Socket Mode, the simple way) or ROOMTONE_SLACK_SIGNING_SECRET "
+                "(HTTP, with a public address): see docs/slack.md."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The promises of storage that the client relies on."""
+
+    inbox: Inbox
+    ledger: Ledger
+    readings: Readings
+    cursors: Cursors
+    notes: Notes
+    held: Held
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often things are looked after, in seconds."""
+
+    watch: float = 1.0
+    ping: float = 5.0
+    dead: float = DEAD_SECONDS
+    hopeless: float = HOPELESS_SECONDS
+    upkeep: float = 60.0
+    settle: float = 30.0
+    retry: float = 1.0
+    silent: float = 300.0
+    scan_waits: tuple[float, ...] = (2.0, 4.0, 8.0)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Slack:
+    """One workspace: reads the channels it was invited to, answers questions, and posts what was asked for."""
+
+    def __init__(
+        self,
+        access: Access,
+        *,
+        ingest: Ingest,
+        answers: Answering,
+        stores: Stores,
+        pseudonyms: Pseudonyms,
+        zone: ZoneInfo,
+        draw: Draw | None = None,
+        pace: Pace | None = None,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        self._access = access
+        self._ingest = ingest
+        self._answers = answers
+        self._stores = stores
+        self._pseudonyms = pseudonyms
+        self._zone = zone
+        self._draw = draw
+        self._pace = pace or Pace()
+        self._clock = clock
+        self._accepting = 0
+        self._refusing = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._answered: TTLCache[tuple[str, str], bool] = TTLCache(4096, 3600)
+        self._gap = asyncio.Event()
+        self._heard_at = clock()
+        self._deaf = asyncio.Event()
+        self.ready = asyncio.Event()
+        """Set while events can arrive."""
+        self.port = access.port
+        """Where HTTP mode listens, once it does."""
+
+    async def run(self) -> None:
+        """Stay connected until cancelled. Raises PlatformError if Slack refuses the tokens, ConfigurationError."""
+        timeout = aiohttp.ClientTimeout(total=CALL_SECONDS)
+        async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
+            calls = Calls(self._web(session, self._access.bot_token), pause=self._pace.retry)
+            me = await self._identity(calls)
+            await self._set_up(calls, session, me)
+            app = self._app(session)
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    connection = self._by_socket(app, calls) if self._access.app_token else self._by_http(app)
+                    tasks.create_task(connection, name="slack connection")
+                    tasks.create_task(self._upkeep(), name="slack upkeep")
+                    tasks.create_task(self._pasts(), name="slack pasts")
+            except ExceptionGroup as ended:
+                raise ended.exceptions[0] from ended
+
+    @property
+    def outlet(self) -> Outlet:
+        """The way out, once `ready`."""
+        return self._outlet
+
+    # ---- starting ---------------------------------------------------------------------------------------------------
+
+    def _web(self, session: aiohttp.ClientSession, token: str | None) -> AsyncWebClient:
+        # No retries: after a dropped line the SDK would post a second time.
+        return AsyncWebClient(
+            token,
+            self._access.api,
+            session=session,
+            retry_handlers=[],
+            logger=_quiet_logger(),
+            timeout=int(CALL_SECONDS),
+        )
+
+    async def _identity(self, calls: Calls) -> Mapping[str, Any]:
+        """Who we are. Waits out a Slack that can't say; raises Refusal if it doesn't know us."""
+        pause = self._pace.retry
+        while True:
+            try:
+                return await calls.read("auth.test", {})
+            except Refusal as refusal:
+                if refusal.code != "ratelimited":
+                    raise
+            except Uncertain as error:
+                _log.warning("slack can't be reached", why=str(error), next_try_in_s=pause)
+            await asyncio.sleep(pause)
+            pause = min(60.0, 2 * pause)
+
+    async def _set_up(self, calls: Calls, session: aiohttp.ClientSession, me: Mapping[str, Any]) -> None:
+        url = str(me.get("url") or "")
+        us = self._us = Us(str(me.get("team_id")), str(me.get("user_id")), str(me.get("bot_id") or ""))
+        stores = self._stores
+        self._people = People(calls, stores.readings, us, zone=self._zone)
+        self._outlet = Outlet(
+            calls,
+            stores.notes,
+            us,
+            session,
+            url=url,
+            draw=self._draw,
+            settle=self._pace.settle,
+            scan_waits=self._pace.scan_waits,
+        )
+        self._asking = Asking(calls, self._answers, self._people, self._outlet, us, self._pseudonyms, session, url=url)
+        self._history = History(
+            calls,
+            self._ingest,
+            inbox=stores.inbox,
+            ledger=stores.ledger,
+            cursors=stores.cursors,
+            notes=stores.notes,
+            held=stores.held,
+            us=us,
+            pseudonyms=self._pseudonyms,
+            clock=self._clock,
+        )
+        self._home = Home(calls, self._asking, self._people, stores.notes, us, clock=self._clock)
+
+    def _app(self, session: aiohttp.ClientSession) -> AsyncApp:
+        async def authorize() -> AuthorizeResult:
+            # Bolt's own way asks auth.test, and acknowledges (loses) the event whenever that fails.
+            return AuthorizeResult(
+                enterprise_id=None,
+                team_id=self._us.workspace,
+                bot_user_id=self._us.user,
+                bot_id=self._us.bot,
+                bot_token=self._access.bot_token,
+            )
+
+        app = AsyncApp(
+            name="roomtone",
+            logger=_quiet_logger(),
+            signing_secret=self._access.signing_secret or "",
+            client=self._web(session, None),
+            authorize=authorize,
+            request_verification_enabled=self._access.app_token is None,
+            ignoring_self_events_enabled=False,  # ours are told apart in `translate`
+            attaching_conversation_kwargs_enabled=False,
+        )
+        app.middleware(self._on_event)
+        app.command(re.compile(".*"))(self._on_command)
+        app.action(re.compile(".*"))(self._on_action)
+        app.view(re.compile(".*"))(self._on_view)
+        return app
+
+    # ---- the two ways in --------------------------------------------------------------------------------------------
+
+    async def _by_socket(self, app: AsyncApp, calls: Calls) -> None:
+        """Keep a socket open, whatever happens to it."""
+        # The SDK would try a wrong token for ever without a word.
+        await self._open_for_business(calls)
+        while True:
+            socket = _Socket(app, self._access.app_token, ping_interval=self._pace.ping)
+            socket.client.message_listeners.append(self._heard)
+            connecting = asyncio.create_task(socket.client.connect())  # type: ignore[no-untyped-call]
+            try:
+                await self._watched(socket)
+            finally:
+                self.ready.clear()
+                await self._drained(socket)
+                connecting.cancel()
+                await asyncio.gather(connecting, return_exceptions=True)
+                await socket.client.close()  # type: ignore[no-untyped-call]
+
+    async def _open_for_business(self, calls: Calls) -> None:
+        pause = self._pace.retry
+        while True:
+            try:
+                await calls.read("apps.connections.open", {}, token=self._access.app_token)
+                return
+            except Refusal as refusal:
+                if refusal.code != "ratelimited":
+                    raise PlatformError(f"Socket Mode is refused. ROOMTONE_SLACK_APP_TOKEN: {refusal}") from refusal
+            except Uncertain as error:
+                _log.warning("slack can't be reached", why=str(error), next_try_in_s=pause)
+            await asyncio.sleep(pause)
+            pause = min(60.0, 2 * pause)
+
+    async def _watched(self, socket: _Socket) -> None:
+        """Look after a socket until there is no hope for it."""
+        loop = asyncio.get_running_loop()
+        session: object = None
+        alive = loop.time()
+        while True:
+            await asyncio.sleep(self._pace.watch if session is not None else min(0.02, self._pace.watch))
+            if self._deaf.is_set():
+                self._deaf.clear()
+                _log.error("slack's socket is open and silent; a new one is made")
+                return
+            if await socket.client.is_connected():
+                alive = loop.time()
+                if socket.client.current_session is not session:
+                    # A new line, and nobody knows what the old one dropped.
+                    session = socket.client.current_session
+                    self.ready.set()
+                    self._missed()
+                continue
+            self.ready.clear()
+            dead = loop.time() - alive
+            if dead >= self._pace.hopeless:
+                _log.error("slack's socket can't be brought back; a new one is made", seconds=round(dead))
+                return
+            if dead >= self._pace.dead:
+                socket.client.wss_uri = None  # its ticket may be dead too, and the SDK would keep trying it
+
+    async def _heard(self, _client: object, frame: dict[str, Any], _raw: str | None = None) -> None:
+        if frame.get("type") == "disconnect" and frame.get("reason") == "link_disabled":
+            _log.error("socket mode is off", mend="Switch it on under 'Socket Mode' in the app's settings.")
+
+    async def _drained(self, socket: _Socket) -> None:
+        """Wait for what is being accepted, so that it is acknowledged too."""
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while socket.busy or self._accepting:  # noqa: ASYNC110  # a few rounds at most, at the very end
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            _log.warning("events were still on their way; slack sends them again")
+
+    async def _by_http(self, app: AsyncApp) -> None:
+        """Listen for signed requests."""
+
+        async def receive(request: web.Request) -> web.StreamResponse:
+            body = await request.text()
+            if request.content_type == "application/json":
+                try:
+                    json.loads(body)
+                except ValueError:
+                    return web.Response(status=400)
+            return await to_aiohttp_response(await app.async_dispatch(await to_bolt_request(request)))
+
+        server = web.Application(client_max_size=LARGEST_BODY)
+        server.add_routes([web.post(PATH, receive)])
+        runner = web.AppRunner(server, access_log=None, shutdown_timeout=DRAIN_SECONDS)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._access.host, self._access.port).start()
+            self.port = int(runner.addresses[0][1])
+            self._missed()
+            self.ready.set()
+            await asyncio.Event().wait()
+        except OSError as error:
+            raise ConfigurationError(
+                f"Port {self._access.port} can't be used ({error.strerror}): set ROOMTONE_SLACK_PORT to a free one."
+            ) from error
+        finally:
+            self.ready.clear()
+            await runner.cleanup()
+
+    # ---- events -----------------------------------------------------------------------------------------------------
+
+    async def _on_event(
+        self,
+        body: dict[str, Any],
+        next: Callable[[], Awaitable[None]],  # bolt's name for it
+    ) -> BoltResponse | None:
+        """Acknowledge an event once it is durable. A failure is answered 500, and Slack sends it again."""
+        match body.get("type"):
+            case "event_callback":
+                self._heard_at = self._clock()
+                told = translate(body, self._us, self._pseudonyms)
+                await self._accept(told)
+                self._start(self._follow(body, told))
+                return BoltResponse(status=200, body="")
+            case "app_rate_limited":
+                _log.warning("slack holds back events: more than 30,000 an hour in this workspace")
+                self._missed()
+                return BoltResponse(status=200, body="")
+        await next()
+        return None
+
+    async def _accept(self, told: Told) -> None:
+        if not told.events:
+            if told.ignored:
+                _log.debug("event ignored", why=told.ignored)
+            return
+        self._accepting += 1
+        try:
+            async with asyncio.timeout(ACCEPT_SECONDS):
+                await self._ingest.accept(*told.events)
+        except (StorageError, TimeoutError) as error:
+            self._history.doubt()
+            if not self._refusing:
+                self._refusing = True
+                _log.error("events can't be kept; slack is asked to send them again", why=str(error) or "too slow")
+            raise
+        else:
+            if self._refusing:
+                self._refusing = False
+                _log.info("events are kept again")
+                self._missed()
+        finally:
+            self._accepting -= 1
+
+    async def _follow(self, body: Mapping[str, Any], told: Told) -> None:
+        """What an event asks for besides being kept; nothing that may not be lost with the process."""
+        match told.news:
+            case News.INVITED if told.place is not None:
+                inviter = body["event"].get("inviter")
+                await self._welcomed(told.place, inviter if isinstance(inviter, str) else None)
+            case News.LEFT if told.place is not None:
+                await self._history.leave(told.place)
+            case News.CHANGED if told.place is not None:
+                await self._history.look_at(told.place)
+            case News.OUT:
+                _log.error("the workspace took our access away", mend="Install the app again and copy the new token.")
+        event = body.get("event")
+        if not isinstance(event, dict) or told.ignored == "another workspace":
+            return
+        match event.get("type"):
+            case "app_mention":
+                await self._mentioned(event)
+            case "message" if told.ignored == "direct message" and event.get("channel_type") == "im":
+                await self._mentioned(event)
+            case "app_home_opened" if event.get("tab", "home") == "home":
+                await self._home.publish(str(event.get("user")))
+
+    async def _mentioned(self, event: Mapping[str, Any]) -> None:
+        user, channel, ts, text = (event.get(name) for name in ("user", "channel", "ts", "text"))
+        if event.get("bot_id") or event.get("subtype") or event.get("edited"):
+            return
+        if not (isinstance(user, str) and isinstance(channel, str) and isinstance(ts, str) and isinstance(text, str)):
+            return
+        if user == self._us.user or (channel, ts) in self._answered:
+            return  # a retry: answered already
+        self._answered[channel, ts] = True
+        thread = event.get("thread_ts")
+        team = event.get("user_team") or event.get("team")
+        asker = Asker(user, channel, team if isinstance(team, str) else None)
+        await self._asking.mention(asked(text, self._us), asker, thread=thread if isinstance(thread, str) else None)
+
+    async def _welcomed(self, channel: Channel, inviter: str | None = None) -> None:
+        """Begin to read a channel, and introduce ourselves there, once."""
+        place = await self._history.look_at(channel)
+        await self._history.begin(channel)
+        if place is None:
+            return
+        # The claim comes first: rather no introduction than two.
+        if await self._stores.notes.claim(Platform.SLACK, self._us.workspace, f"introduced {channel.id}", True):
+            try:
+                await self._outlet.say(channel, introduction(inviter), key=f"introduction {channel.id}")
+            except PlatformError as error:
+                _log.warning("an introduction could not be posted", channel=channel.id, why=type(error).__name__)
+
+    # ---- questions --------------------------------------------------------------------------------------------------
+
+    async def _on_command(self, body: dict[str, Any], ack: Callable[..., Awaitable[Any]]) -> None:
+        text, url = str(body.get("text") or ""), str(body.get("response_url"))
+        asker = Asker(str(body.get("user_id")), str(body.get("channel_id")), _text(body.get("team_id")))
+        past = past_of(text)
+        ready = asyncio.Event()
+
+        async def answer() -> None:
+            if past is not None:
+                reply = await self._backfill(past, asker)
+            else:
+                reply = await self._asking.reply(text, asker, at=self._clock())
+            ready.set()
+            await acknowledged.wait()
+            if not await self._asking.hand_over(url, reply, replace=working) and past is None:
+                reply = await self._asking.reply(text, asker, at=self._clock(), table_block=False)
+                await self._asking.hand_over(url, reply, replace=working)
+
+        acknowledged = asyncio.Event()
+        self._start(answer())
+        waiting = asyncio.create_task(_wait(ready))
+        said_first = await first(waiting)
+        working = bool(said_first)
+        await ack(**said_first) if said_first else await ack()
+        acknowledged.set()
+        waiting.cancel()
+
+    async def _on_action(self, body: dict[str, Any], ack: Callable[..., Awaitable[Any]]) -> None:
+        await ack()
+        actions = body.get("actions")
+        action = actions[0] if isinstance(actions, list) and actions else {}
+        user, channel = body.get("user") or {}, body.get("channel") or {}
+        asker = Asker(str(user.get("id")), str(channel.get("id") or ""), _text(user.get("team_id")))
+        name, value, url = str(action.get("action_id")), str(action.get("value") or ""), _text(body.get("response_url"))
+        if name == SHARE and url is not None:
+            clicked = f"{asker.here} {action.get('action_ts')} {(body.get('container') or {}).get('message_ts')}"
+            self._start(self._share(value, asker, url, key=f"share {clicked}"))
+        elif name.startswith(ASK) and url is not None:
+            self._start(self._asking.respond(url, value, asker, replace=False))
+        else:
+            self._start(self._home.clicked(name, value, asker, str(body.get("trigger_id"))))
+
+    async def _on_view(self, body: dict[str, Any], ack: Callable[..., Awaitable[Any]]) -> None:
+        errors = await self._home.submitted(body)
+        if errors:
+            await ack(response_action="errors", errors=errors)
+        else:
+            await ack()
+            self._start(self._home.publish(str((body.get("user") or {}).get("id"))))
+
+    async def _share(self, value: str, asker: Asker, url: str, *, key: str) -> None:
+        question = Asked.unpacked(value)
+        if question is None:
+            return
+        try:
+            await self._asking.share(question, asker, key=key)
+        except RoomtoneError as error:
+            await self._asking.hand_over(url, refused(error), replace=False)
+
+    async def _backfill(self, past: timedelta, asker: Asker) -> dict[str, Any]:
+        """Promise to read the channel's past, or say how far that has come."""
+        channel = self._us.channel(asker.here)
+        if await self._stores.cursors.position(channel) is None:
+            return refused(QuestionError("I'm not in this channel yet: invite me with /invite @Roomtone, then repeat."))
+        if (progress := await self._history.progress(channel)) is not None:
+            return said(reading_the_past(progress))
+        person = await self._people.person(asker.user, team=asker.team)
+        if not await self._people.may_set(person, channel):
+            return refused(
+                QuestionError("Only the channel's creator or an admin of the workspace may have its past read.")
+            )
+        await self._history.ask_for(channel, past)
+        self._gap.set()
+        return said(
+            f"I'm reading the past {past.days} days of this channel, behind what is written now, and will say here "
+            "when I'm done. /roomtone backfill tells how far I am."
+        )
+
+    # ---- upkeep -----------------------------------------------------------------------------------------------------
+
+    def _missed(self) -> None:
+        """Something may have been missed: look for it soon."""
+        self._history.doubt()
+        self._gap.set()
+
+    async def _upkeep(self) -> None:
+        """Know our channels, close gaps, and let the cursors follow."""
+        while True:
+            await self.ready.wait()
+            if self._gap.is_set():
+                self._gap.clear()
+                try:
+                    await self._arrive()
+                    await self._history.close_gaps()
+                except (PlatformError, StorageError) as error:
+                    _log.warning("a gap may be open", why=str(error))
+                    self._start(self._again())
+            try:
+                await self._history.follow()
+            except StorageError as error:
+                _log.warning("how far slack was read is not noted", why=str(error))
+            try:
+                async with asyncio.timeout(self._pace.upkeep):
+                    await self._gap.wait()
+            except TimeoutError:
+                await self._listen()
+
+    async def _listen(self) -> None:
+        """After a long silence, ask whether something was said meanwhile: then the open socket is deaf."""
+        silence = timedelta(seconds=self._pace.silent)
+        if self._clock() - self._heard_at < silence:
+            return
+        try:
+            spoken = await self._history.spoken_since(self._heard_at, until=self._clock() - silence / 5)
+        except (PlatformError, StorageError):
+            return
+        self._heard_at = self._clock()  # until the next silence
+        if spoken:
+            self._deaf.set()
+            self._missed()
+
+    async def _again(self) -> None:
+        await asyncio.sleep(self._pace.upkeep)
+        self._gap.set()
+
+    async def _arrive(self) -> None:
+        """Compare the channels we are in with those we know: invited or put out while we were away."""
+        known = await self._stores.cursors.positions(Platform.SLACK, self._us.workspace)
+        here = set()
+        for conversation in await self._history.conversations():
+            news = seen(conversation, self._us, at=self._clock())
+            if news is None:
+                continue
+            here.add(news.channel)
+            await self._ingest.accept(news)
+            if news.channel not in known:
+                await self._welcomed(news.channel)
+        for channel in known.keys() - here:
+            if await self._history.look_at(channel) is None:
+                await self._history.leave(channel)
+
+    async def _pasts(self) -> None:
+        """Read the pasts that were asked for, and say so when one is done."""
+        while True:
+            await self.ready.wait()
+            try:
+                for channel, progress in await self._history.work():
+                    done = backfill_done(progress)
+                    await self._outlet.say(channel, done, key=f"backfilled {channel.id} {self._clock():%Y-%m-%dT%H:%M}")
+            except (PlatformError, StorageError) as error:
+                _log.warning("the past waits", why=str(error))
+            await asyncio.sleep(min(self._pace.upkeep, 5.0))
+
+    # ---- tasks ------------------------------------------------------------------------------------------------------
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something besides, held until it is done; its failure is logged by name, for its text may be anybody's."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("something asked for in slack failed", error=type(error).__name__)
+
+
+class _Socket(AsyncSocketModeHandler):
+    """Bolt's socket, which also knows how many envelopes it hasn't answered yet."""
+
+    busy = 0
+
+    async def handle(self, client: Any, req: SocketModeRequest) -> None:
+        self.busy += 1
+        try:
+            await super().handle(client, req)
+        finally:
+            self.busy -= 1
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _quiet_logger() -> logging.Logger:
+    """Bolt's and the SDK's logger: at DEBUG they write whole messages and tokens, so they never get there."""
+    logger = logging.getLogger("adapters.slack.sdk")
+    logger.setLevel(logging.WARNING)
+    return logger

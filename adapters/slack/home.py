@@ -1,0 +1,213 @@
+"""The App Home: the channels that somebody may see, each with its mood and its digest, and privacy in plain words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from adapters.slack.asking import Asker, Asking
+from adapters.slack.calls import Calls
+from adapters.slack.people import People
+from adapters.slack.render import Block, button, plain
+from adapters.slack.translate import Us
+from bot.errors import PlatformError, RoomtoneError
+from bot.message import Platform
+from bot.privacy import MINIMUM_AUTHORS
+from bot.question import Place
+from bot.store import Notes
+
+CHANNELS = 20
+"""Channels shown; each takes two blocks of a view's hundred."""
+DIGEST = "digest"
+OFF = "off"
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+USUAL_WEEKDAY, USUAL_HOUR = 0, 9
+
+PRIVACY = (
+    "Roomtone reads the channels it was invited to, and never direct messages. A message's words are erased once they "
+    f"are read; what stays are numbers. Nothing is shown of one person or of fewer than {MINIMUM_AUTHORS} people. Type "
+    "/roomtone opt-out in any channel and you are in no number from then on, nor in any earlier one; /roomtone opt-in "
+    "brings you back; /roomtone privacy says exactly what is kept."
+)
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """When a channel's digest is posted: `weekday` 0 is Monday, `hour` 0 … 23 in `zone`."""
+
+    weekday: int
+    hour: int
+    zone: str
+
+    def words(self) -> str:
+        """As a sentence's end: 'Mondays at 09:00 (Europe/Berlin)'."""
+        return f"{WEEKDAYS[self.weekday]}s at {self.hour:02}:00 ({self.zone})"
+
+    def as_note(self) -> dict[str, Any]:
+        """As a note's value."""
+        return {"weekday": self.weekday, "hour": self.hour, "zone": self.zone}
+
+
+def digest_note(channel: str) -> str:
+    """The name of the note that holds a channel's digest setting, as `Setting.as_note` writes it."""
+    return f"digest {channel}"
+
+
+def setting_of(note: object) -> Setting | None:
+    """A channel's setting from its note; None if it has no digest."""
+    match note:
+        case {"weekday": int(weekday), "hour": int(hour), "zone": str(zone)} if 0 <= weekday < 7 and 0 <= hour < 24:
+            return Setting(weekday, hour, zone)
+    return None
+
+
+def home(rooms: Sequence[tuple[Place, str, Setting | None]]) -> dict[str, Any]:
+    """The Home view: each channel with a sentence on its mood and when its digest comes."""
+    blocks: list[Block] = [{"type": "header", "text": plain("The channels you can ask about", 135)}]
+    if not rooms:
+        words = "None yet. Invite me to a channel with /invite @Roomtone, and I begin to read there."
+        blocks.append({"type": "section", "text": plain(words, 2700)})
+    for place, sentence, setting in rooms[:CHANNELS]:
+        digest = f"Weekly digest: {setting.words()}" if setting else "No weekly digest"
+        blocks += [
+            {
+                "type": "section",
+                "text": plain(f"{'🔒 ' if place.private else '#'}{place.name}: {sentence}", 1000),
+                "accessory": button("Digest …", DIGEST, place.channel.id),
+            },
+            {"type": "context", "elements": [plain(digest, 300)]},
+        ]
+    if len(rooms) > CHANNELS:
+        more = f"… and {len(rooms) - CHANNELS} more: /roomtone channels lists them all."
+        blocks.append({"type": "context", "elements": [plain(more, 300)]})
+    blocks += [
+        {"type": "divider"},
+        {"type": "header", "text": plain("Your privacy", 135)},
+        {"type": "section", "text": plain(PRIVACY, 2700)},
+    ]
+    return {"type": "home", "blocks": blocks}
+
+
+def modal(place: Place, setting: Setting | None, zone: ZoneInfo) -> dict[str, Any]:
+    """The modal in which a channel's digest is set; `zone` is what a new one is timed in."""
+    weekday = setting.weekday if setting else USUAL_WEEKDAY
+    hour = setting.hour if setting else USUAL_HOUR
+    shown_zone = setting.zone if setting else str(zone.key)
+    zones = list(dict.fromkeys((shown_zone, str(zone.key), "UTC")))
+    days = [(OFF, "No digest"), *((str(number), f"{name}s") for number, name in enumerate(WEEKDAYS))]
+    return {
+        "type": "modal",
+        "callback_id": DIGEST,
+        "private_metadata": place.channel.id,
+        "title": plain("Weekly digest", 21),
+        "submit": plain("Save", 21),
+        "close": plain("Cancel", 21),
+        "blocks": [
+            {"type": "section", "text": plain(f"#{place.name}: everybody in the channel sees its digest.", 1000)},
+            _select("weekday", "Day", days, str(weekday)),
+            _select("hour", "Hour", [(str(h), f"{h:02}:00") for h in range(24)], str(hour)),
+            _select("zone", "Time zone", [(name, name) for name in zones], shown_zone),
+        ],
+    }
+
+
+def chosen(view: Mapping[str, Any]) -> tuple[str, Setting | None] | None:
+    """The channel and setting that a submitted modal holds (None: no digest); None if it is no such modal."""
+    try:
+        values = view["state"]["values"]
+        weekday, hour, zone = (values[name][name]["selected_option"]["value"] for name in ("weekday", "hour", "zone"))
+        channel = str(view["private_metadata"])
+        if not re.fullmatch(r"[A-Z0-9]{1,40}", channel):
+            return None
+        if weekday == OFF:
+            return channel, None
+        setting = setting_of({"weekday": int(weekday), "hour": int(hour), "zone": ZoneInfo(zone).key})
+    except (KeyError, TypeError, ValueError, OSError):
+        return None
+    return None if setting is None else (channel, setting)
+
+
+class Home:
+    """Shows each person their Home, and keeps what they set there."""
+
+    def __init__(
+        self, calls: Calls, asking: Asking, people: People, notes: Notes, us: Us, *, clock: Callable[[], datetime]
+    ) -> None:
+        self._calls = calls
+        self._asking = asking
+        self._people = people
+        self._notes = notes
+        self._us = us
+        self._clock = clock
+
+    async def publish(self, user: str) -> None:
+        """Show somebody their Home."""
+        person = await self._people.person(user)
+        places = await self._people.places(person)
+        settings = await self._notes.notes(Platform.SLACK, self._us.workspace, digest_note(""))
+        rooms = [
+            (place, await self._mood(place, user) if number < CHANNELS else "", self._setting(settings, place))
+            for number, place in enumerate(places)
+        ]
+        try:
+            await self._calls.write("views.publish", {"user_id": user, "view": home(rooms)})
+        except PlatformError as error:
+            _log.warning("a home could not be shown", why=str(error))
+
+    async def clicked(self, name: str, value: str, asker: Asker, trigger: str) -> None:
+        """Open what a button in Home asks for."""
+        if name != DIGEST:
+            return
+        person = await self._people.person(asker.user, team=asker.team)
+        place = next((p for p in await self._people.places(person) if p.channel.id == value), None)
+        if place is None:
+            return
+        note = await self._notes.note(Platform.SLACK, self._us.workspace, digest_note(value))
+        view = modal(place, setting_of(note), person.zone)
+        try:
+            await self._calls.write("views.open", {"trigger_id": trigger, "view": view})
+        except PlatformError as error:
+            _log.warning("a modal could not be opened", why=str(error))
+
+    async def submitted(self, body: Mapping[str, Any]) -> dict[str, str]:
+        """Keep what a modal says; what is wrong with it by block, or nothing."""
+        view = body.get("view")
+        choice = chosen(view) if isinstance(view, dict) else None
+        if choice is None:
+            return {"weekday": "That could not be read; close this and open it again."}
+        channel, setting = choice
+        user = body.get("user") or {}
+        person = await self._people.person(str(user.get("id")), team=user.get("team_id"))
+        if not await self._people.may_set(person, self._us.channel(channel)):
+            return {"weekday": "Only the channel's creator or an admin, who is in it, can set its digest."}
+        if setting is None:
+            await self._notes.drop_note(Platform.SLACK, self._us.workspace, digest_note(channel))
+        else:
+            await self._notes.write(Platform.SLACK, self._us.workspace, digest_note(channel), setting.as_note())
+        return {}
+
+    async def _mood(self, place: Place, user: str) -> str:
+        try:
+            asker = Asker(user, place.channel.id)
+            answer = await self._asking.answer("mood last 7 days", asker, at=self._clock())
+        except RoomtoneError as error:
+            return str(error)
+        return answer.lines[0] if answer.lines else answer.title
+
+    def _setting(self, settings: Mapping[str, Any], place: Place) -> Setting | None:
+        return setting_of(settings.get(digest_note(place.channel.id)))
+
+
+def _select(name: str, label: str, options: Sequence[tuple[str, str]], initial: str) -> Block:
+    made = {value: {"text": plain(words, 67), "value": value} for value, words in options}
+    element: Block = {"type": "static_select", "action_id": name, "options": list(made.values())}
+    element["initial_option"] = made[initial]
+    return {"type": "input", "block_id": name, "label": plain(label, 100), "element": element}
