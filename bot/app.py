@@ -9,7 +9,7 @@ import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,7 +30,7 @@ from bot.analysis.batching import Batching
 from bot.analysis.embedded import Embedded
 from bot.answer import Answer
 from bot.answers import Answers
-from bot.errors import ConfigurationError, RoomtoneError
+from bot.errors import AlreadyRunning, ConfigurationError, RoomtoneError
 from bot.evaluation import Behaviour, Evaluation, evaluate, read_lines, run_behaviour
 from bot.importing import Aside, Line, Report, bring_in
 from bot.ingest import Ingest
@@ -60,7 +60,7 @@ class App:
 
     storage: Storage
     pseudonyms: Pseudonyms
-    analyzer: Batching
+    analyzer: Analyzer
     ingest: Ingest
     answers: Answers
     zone: ZoneInfo
@@ -73,9 +73,10 @@ class App:
 
     async def ask(self, text: str, *, here: Place | None = None, zone: ZoneInfo | None = None) -> Answer:
         """Answer a question as the operator at this machine asks it. Raises QuestionError."""
+        places = await self.places()
         question = parse(
             text,
-            places=await self.places(),
+            places=places,
             here=here,
             now=datetime.now(UTC),
             zone=zone or self.zone,
@@ -85,16 +86,19 @@ class App:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, *, database: str | None = None, sample: bool = False) -> AsyncIterator[App]:
+async def opened(
+    settings: Settings, *, database: str | None = None, sample: bool = False, works: bool = False
+) -> AsyncIterator[App]:
     """The parts, wired, on the configured database, another, or the sample workspace's own.
 
+    A process that `works` reads what waits, what another left half done included, unless that one still runs.
     Raises ConfigurationError, StorageError.
     """
     url = database or settings.database_url
     if sample:
         url = sample_database(url, datetime.now(UTC))
     key = load_key(settings, url)
-    async with open_storage(url, key) as storage, Batching(reader(settings)) as analyzer:
+    async with _storage(url, key, works=works or sample) as storage, reading(settings) as analyzer:
         app = App(
             storage=storage,
             pseudonyms=Pseudonyms(key),
@@ -108,10 +112,22 @@ async def opened(settings: Settings, *, database: str | None = None, sample: boo
         yield app
 
 
-def reader(settings: Settings) -> Analyzer:
-    """Who reads: the model that Roomtone ships."""
+@asynccontextmanager
+async def _storage(url: str, key: Key, *, works: bool) -> AsyncIterator[Storage]:
+    async with AsyncExitStack() as stack:
+        try:
+            storage = await stack.enter_async_context(open_storage(url, key, sole=works))
+        except AlreadyRunning:
+            storage = await stack.enter_async_context(open_storage(url, key))
+        yield storage
+
+
+@asynccontextmanager
+async def reading(settings: Settings) -> AsyncIterator[Analyzer]:
+    """Who reads: the model that Roomtone ships, for many callers at once."""
     del settings  # other models will be settings
-    return Embedded()
+    async with Embedded() as embedded, Batching(embedded) as analyzer:
+        yield analyzer
 
 
 def own_zone(settings: Settings) -> ZoneInfo:
@@ -201,15 +217,15 @@ async def _fill_with_sample(app: App) -> None:
 async def run_console(settings: Settings, *, database: str | None, sample: bool, console: Console) -> None:
     """The terminal: on what was imported, or else on the sample workspace. Ends with its input."""
     if not sample:
-        async with opened(settings, database=database) as app:
+        async with opened(settings, database=database, works=True) as app:
             if await app.places():
-                await _terminal(app, console, welcome="Roomtone, on what you have imported.")
+                await _terminal(app, console, may_talk=False)
                 return
     async with opened(settings, database=database, sample=True) as app:
-        await _terminal(app, console, welcome=SAMPLE_WELCOME)
+        await _terminal(app, console, may_talk=True)
 
 
-async def _terminal(app: App, console: Console, *, welcome: str) -> None:
+async def _terminal(app: App, console: Console, *, may_talk: bool) -> None:
     places = await app.places()
     busiest = max(await app.storage.readings.channels(), key=lambda summary: summary.messages)
     here = next(place for place in places if place.channel == busiest.channel)
@@ -221,18 +237,21 @@ async def _terminal(app: App, console: Console, *, welcome: str) -> None:
         places=places,
         here=here,
         who=getpass.getuser(),
+        may_talk=may_talk,
         zone=app.zone,
         console=console,
     )
-    console.print(Text(welcome, style="bold"))
-    console.print(Text(f"You are in #{here.name}. Type to talk, /help to ask, Ctrl-D to leave.\n", style="dim"))
+    console.print(Text(SAMPLE_WELCOME if may_talk else "Roomtone, on what you have imported.", style="bold"))
+    how = "Type to talk, /help to ask" if may_talk else "Ask with a slash, /help lists how"
+    console.print(Text(f"You are in #{here.name}. {how}, Ctrl-D to leave.\n", style="dim"))
     await terminal.ask("digest")
     await terminal.run()
 
 
 async def analyze(settings: Settings, text: str) -> Analysis:
     """One message's reading."""
-    (analysis,) = await reader(settings).analyze([text])
+    async with reading(settings) as analyzer:
+        (analysis,) = await analyzer.analyze([text])
     return analysis
 
 
@@ -243,7 +262,6 @@ async def analyze_stream(
 
     Whatever has arrived is read together, and a lone line at once: a pipe is quick, a person isn't kept waiting.
     """
-    analyzer = reader(settings)
     arrived: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=4 * STREAM_BATCH)
     loop = asyncio.get_running_loop()
 
@@ -252,24 +270,24 @@ async def analyze_stream(
             asyncio.run_coroutine_threadsafe(arrived.put(line), loop).result()
         asyncio.run_coroutine_threadsafe(arrived.put(None), loop).result()
 
-    bad = 0
-    number = 0
+    bad = number = 0
     pumping = asyncio.create_task(asyncio.to_thread(pump))
-    ended = False
-    while not ended:
-        batch = [await arrived.get()]
-        while len(batch) < STREAM_BATCH and not arrived.empty():
-            batch.append(arrived.get_nowait())
-        ended = batch[-1] is None
-        texts = [_text(line, jsonl) for line in batch if line is not None]
-        analyses = iter(await analyzer.analyze([text for text in texts if text is not None]))
-        for text in texts:
-            number += 1
-            if text is None:
-                bad += 1
-                write({"error": f'line {number} is not a JSON object with a "text"'})
-            else:
-                write(analysis_as_json(text, next(analyses)))
+    async with reading(settings) as analyzer:
+        ended = False
+        while not ended:
+            batch = [await arrived.get()]
+            while len(batch) < STREAM_BATCH and not arrived.empty():
+                batch.append(arrived.get_nowait())
+            ended = batch[-1] is None
+            texts = [_text(line, jsonl) for line in batch if line is not None]
+            analyses = iter(await analyzer.analyze([text for text in texts if text is not None]))
+            for text in texts:
+                number += 1
+                if text is None:
+                    bad += 1
+                    write({"error": f'line {number} is not a JSON object with a "text"'})
+                else:
+                    write(analysis_as_json(text, next(analyses)))
     await pumping
     return bad
 
@@ -324,7 +342,7 @@ async def evaluations(
     """How well the reader reads each labelled file, and the behavioural suite. Raises ImportFileError."""
     labelled = [read_lines(file) for file in files]
     results: list[Evaluation | Behaviour] = []
-    async with Batching(reader(settings)) as analyzer:
+    async with reading(settings) as analyzer:
         for lines in labelled:
             results.append(await evaluate(analyzer, lines, lower_cased=lower_cased, misses=misses, progress=progress))
         if behaviour:
@@ -398,7 +416,7 @@ async def examine(settings: Settings, *, database: str | None) -> Sequence[docto
 async def _examine_reader(settings: Settings) -> doctor.Finding:
     begun = time.monotonic()
     try:
-        (analysis,) = await reader(settings).analyze(["Thanks, the build works again!"])
+        analysis = await analyze(settings, "Thanks, the build works again!")
     except RoomtoneError as error:
         return doctor.Finding("model", False, str(error))
     return doctor.Finding("model", True, f"{analysis.model}, first answer after {time.monotonic() - begun:.2f} s.")

@@ -153,7 +153,7 @@ def import_(
             bar.update(task, rate=f"{messages:,} messages, {messages / elapsed:,.0f}/s")
 
         async def work(settings: Settings) -> app.Report:
-            async with app.opened(settings, database=database) as opened:
+            async with app.opened(settings, database=database, works=True) as opened:
                 return await app.import_paths(opened, paths, workspace=workspace, channel=channel, progress=progress)
 
         report = perform(work)

@@ -2,6 +2,7 @@
 
     RoomtoneError                 anything Roomtone says to a person; its text says what to do next
     ├── ConfigurationError        a setting is missing, wrong or contradicts another
+    │   └── AlreadyRunning        another process works on this database
     ├── QuestionError             words that aren't a question we can answer; carries the nearest suggestion
     ├── ImportFileError           a file that can't be read as the export it claims to be
     ├── AnalysisError             no reading could be made
@@ -28,6 +29,10 @@ class RoomtoneError(Exception):
 
 class ConfigurationError(RoomtoneError):
     """A setting is missing, wrong or contradicts another."""
+
+
+class AlreadyRunning(ConfigurationError):
+    """Another process works on this database."""
 
 
 class QuestionError(RoomtoneError):

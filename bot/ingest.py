@@ -9,7 +9,7 @@ from contextlib import suppress
 import structlog
 
 from bot.analysis import Analysis, Analyzer
-from bot.errors import AnalysisError, StorageBusy, StorageFull, Unavailable
+from bot.errors import RoomtoneError, StorageBusy, StorageFull, Unavailable
 from bot.message import Event, Message
 from bot.store import Inbox, Ledger, Waiting
 
@@ -48,7 +48,7 @@ class Ingest:
             try:
                 await self.drain()
                 failures = 0
-            except (AnalysisError, StorageBusy, StorageFull) as error:
+            except RoomtoneError as error:
                 failures += 1
                 pause = min(LONGEST_PAUSE, 2.0**failures)
                 if isinstance(error, Unavailable) and error.retry_after is not None:
@@ -88,7 +88,7 @@ class Ingest:
         kept = [waiting for waiting in taken if waiting.attempts <= MAX_ATTEMPTS]
         try:
             return await self._analysed(kept)
-        except AnalysisError:
+        except RoomtoneError:
             await self._inbox.release([waiting.receipt for waiting in kept])
             raise
         except Exception as error:
@@ -98,17 +98,32 @@ class Ingest:
 
     async def _one_by_one(self, taken: Sequence[Waiting]) -> Sequence[tuple[Waiting, Analysis | None]]:
         done: list[tuple[Waiting, Analysis | None]] = []
-        for position, waiting in enumerate(taken):
-            try:
-                done.extend(await self._analysed([waiting]))
-            except AnalysisError:
-                await self._inbox.release([left.receipt for left in taken[position:]])
-                if not done:
+        try:
+            for waiting in taken:
+                try:
+                    done += await self._analysed([waiting])
+                except RoomtoneError:
                     raise
-                break
-            except Exception as error:
-                await self._set_aside(waiting, type(error).__name__)
+                except Exception as error:
+                    await self._still_reads()
+                    await self._set_aside(waiting, type(error).__name__)
+        except RoomtoneError:
+            read = {waiting.receipt for waiting, _ in done}
+            await self._inbox.release([waiting.receipt for waiting in taken if waiting.receipt not in read])
+            if not done:
+                raise
         return done
+
+    async def _still_reads(self) -> None:
+        """Raise Unavailable unless the reader can read at all: then it isn't the message that is at fault."""
+        try:
+            await self._analyzer.analyze(["good morning"])
+        except RoomtoneError:
+            raise
+        except Exception as error:
+            raise Unavailable(
+                f"The reader fails on every message ({type(error).__name__}); run roomtone doctor."
+            ) from None
 
     async def _set_aside(self, waiting: Waiting, reason: str) -> None:
         await self._inbox.set_aside(waiting.receipt, reason)

@@ -37,6 +37,7 @@ OWN_COMMANDS = {
 class Terminal:
     """One person at a terminal, in one channel at a time.
 
+    Unless they `may_talk`, as on a made-up workspace but not among a team's real messages, they can only ask.
     Messages typed into a channel take the same path as any platform's;
     nothing typed is kept in a history file.
     """
@@ -51,6 +52,7 @@ class Terminal:
         places: Sequence[Place],
         here: Place,
         who: str,
+        may_talk: bool,
         zone: ZoneInfo,
         console: Console,
     ) -> None:
@@ -61,6 +63,7 @@ class Terminal:
         self._places = places
         self._here = here
         self._who = who
+        self._may_talk = may_talk
         self._zone = zone
         self._console = console
 
@@ -75,7 +78,10 @@ class Terminal:
         if not line:
             return True
         if not line.startswith("/"):
-            await self._say(line)
+            if self._may_talk:
+                await self._say(line)
+            else:
+                self._tell("What you type here would be counted as if it had been said there: ask with a slash.")
             return True
         word, _, rest = line[1:].partition(" ")
         match word.lower():
@@ -104,7 +110,7 @@ class Terminal:
                 zone=self._zone,
                 asker=author(self._who, self._here.channel, self._pseudonyms),
             )
-            answer = await self._answers.answer(question, visible=self._places())
+            answer = await self._answers.answer(question, visible=self._places)
         except QuestionError as error:
             self._tell(str(error), style="yellow")
             for suggestion in error.suggestions:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
 from bot.analysis import Analysis
-from bot.errors import Unavailable
+from bot.errors import ConfigurationError, Unavailable
 from bot.ingest import MAX_ATTEMPTS, Ingest
 from bot.message import Deletion
 from bot.privacy import Key
@@ -22,14 +22,17 @@ class Reader:
     def __init__(self) -> None:
         self.batches: list[tuple[str, ...]] = []
         self.away = 0
-        self.poison = ""
+        self.missing = False
+        self.poison: str | None = None
 
     async def analyze(self, texts: Sequence[str], /) -> Sequence[Analysis]:
         self.batches.append(tuple(texts))
+        if self.missing:
+            raise ConfigurationError("The model's files are missing.")
         if self.away:
             self.away -= 1
             raise Unavailable("The reader is away.", retry_after=0)
-        if self.poison and any(self.poison in text for text in texts):
+        if self.poison is not None and any(self.poison in text for text in texts):
             raise ZeroDivisionError(self.poison)
         return [an_analysis(GLAD) for _ in texts]
 
@@ -41,12 +44,6 @@ class Reader:
 @pytest.fixture
 def reader() -> Reader:
     return Reader()
-
-
-@pytest.fixture
-async def storage(tmp_path) -> AsyncIterator[Storage]:
-    async with open_storage(f"sqlite:///{tmp_path / 'a.db'}", Key(bytes(32))) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -113,6 +110,26 @@ async def test_one_message_that_cannot_be_read_does_not_hold_up_the_others(stora
     assert await messages_in(storage) == 9
     count = await storage.inbox.count()
     assert (count.waiting, count.set_aside, count.reasons) == (0, 1, {"ZeroDivisionError": 1})
+
+
+async def test_a_reader_that_fails_on_everything_sets_nothing_aside(storage, ingest, reader):
+    reader.poison = ""  # in every text
+    await ingest.accept(*(a_message(n) for n in range(1, 4)))
+    with pytest.raises(Unavailable):
+        await ingest.drain()
+    count = await storage.inbox.count()
+
+    assert (count.waiting, count.set_aside) == (3, 0)
+
+
+async def test_a_reader_that_is_not_installed_sets_nothing_aside(storage, ingest, reader):
+    reader.missing = True
+    await ingest.accept(a_message(1))
+    with pytest.raises(ConfigurationError):
+        await ingest.drain()
+    count = await storage.inbox.count()
+
+    assert (count.waiting, count.set_aside) == (1, 0)
 
 
 async def test_a_message_that_ends_the_process_each_time_is_set_aside_unread(tmp_path, reader):
