@@ -192,7 +192,9 @@ def difference(first: Sequence[Voice], second: Sequence[Voice]) -> Change:
     for window in windows:
         for author, messages in window.counts.items():
             sizes[author] += _size(1 / window.people, messages)
-    return _change(windows[0].mean - windows[1].mean, variance, _freedom(sizes.values()), 1)
+    both = len(windows[0].means.keys() & windows[1].means.keys())
+    freedom = _freedom(sizes.values(), means=2 - both / len(sizes))
+    return _change(windows[0].mean - windows[1].mean, variance, freedom, 1)
 
 
 def change(this: Sequence[Voice], others: Sequence[Sequence[Voice]]) -> Change:
@@ -241,8 +243,9 @@ def burst(people: int, usual: Sequence[int], *, active: int, usual_active: Seque
     Counts people, not mentions: one person who repeats a name is no burst. The count is negative binomial: a Poisson
     count whose rate is known from the earlier windows only as well as they tell (the Gamma-Poisson predictive
     distribution with Jeffreys' prior: Gelman et al. 2013, section 2.6), its variance CLUMPS times as wide, or as wide
-    as the earlier windows show, since people name a thing because others just did. `active` and `usual_active` are the people who wrote at all, for busy and quiet weeks.
-    The p-value is P(at least this many | as usual). Raises ValueError unless there are two earlier windows.
+    as the earlier windows show, since people name a thing because others just did. `active` and `usual_active` are
+    the people who wrote at all, for busy and quiet weeks. The p-value is P(at least this many | as usual). Raises
+    ValueError unless there are two earlier windows.
     """
     if len(usual) < 2 or len(usual) != len(usual_active):
         raise ValueError("a burst is judged against two earlier windows or more")
@@ -494,11 +497,14 @@ def _size(weight: float, messages: int) -> float:
     return weight * weight * (1 + WITHIN / messages)
 
 
-def _freedom(sizes: Iterable[float]) -> float:
-    """Satterthwaite's degrees of freedom under the working model (Bell & McCaffrey 2002; Imbens & Kolesár 2016)."""
+def _freedom(sizes: Iterable[float], *, means: float = 1.0) -> float:
+    """Satterthwaite's degrees of freedom under the working model (Bell & McCaffrey 2002; Imbens & Kolesár 2016).
+
+    `means` are those taken off: one for the same people twice, two for two groups of people.
+    """
     known = list(sizes)
     people = fsum(known) ** 2 / fsum(size * size for size in known)
-    return max(1.0, people * (1 - 1 / len(known)))
+    return max(1.0, people * (1 - means / len(known)))
 
 
 def _satterthwaite(*parts: tuple[float, float]) -> float:

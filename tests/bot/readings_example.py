@@ -60,7 +60,7 @@ class ReadingsExample:
     private: frozenset[Channel] = frozenset()
     kinds: dict[str, Kind] = field(default_factory=dict)
     given: list[ReactionTally] = field(default_factory=list)
-    aside: LeftOut = LeftOut(0, {}, 0)
+    aside: LeftOut = field(default_factory=lambda: LeftOut(0, {}, 0))
 
     async def channels(self) -> Sequence[ChannelSummary]:
         return [
