@@ -1,0 +1,271 @@
+"""Where people meet Roomtone on Discord: a mention, a reply, a command, a button."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+import discord
+import structlog
+
+from adapters.discord.asking import Asker, Asking
+from adapters.discord.history import History
+from adapters.discord.intake import Intake
+from adapters.discord.orders import Start, Stop, order
+from adapters.discord.outlet import Outlet, Rights, Room
+from adapters.discord.render import Reply, puzzled, render
+from adapters.discord.rooms import Rooms, Spot
+from adapters.discord.translate import room, snowflake
+from bot.answer import Answer
+from bot.errors import QuestionError, RoomtoneError
+from bot.message import Platform
+from bot.store import Cursors, Notes
+
+AT_ONCE = 1.0
+"""Seconds after which somebody who waits sees us type."""
+
+INTRODUCED = "introduced "
+"""The notes of channels that we introduced ourselves in."""
+
+VEILED = "That is for you only."
+"""What everybody sees of an answer that isn't for everybody."""
+
+NOT_YOURS = "That button is for the person who asked. Ask me yourself: `/roomtone ask`."
+
+_log = structlog.get_logger(__name__)
+
+
+class Desk:
+    """Takes questions and orders, and sees to it that an answer reaches those who may read it, and nobody else."""
+
+    def __init__(
+        self,
+        asking: Asking,
+        outlet: Outlet,
+        *,
+        rooms: Rooms,
+        intake: Intake,
+        history: History,
+        cursors: Cursors,
+        notes: Notes,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.asking = asking
+        self.outlet = outlet
+        self._rooms = rooms
+        self._intake = intake
+        self._history = history
+        self._cursors = cursors
+        self._notes = notes
+        self._clock = clock
+
+    async def mentioned(self, text: str, message: discord.Message, *, follow_up: bool) -> None:
+        """Answer a message that asks `text` of us, where it stands; with `follow_up` only if it is a question."""
+        if not isinstance(message.author, discord.Member) or not isinstance(message.channel, Room):
+            return
+        asker = Asker(message.author, message.channel)
+        view: discord.ui.View | None = None
+        async with _typing(message.channel):
+            try:
+                say, veiled = await self._openly(text, asker)
+            except QuestionError as error:
+                if follow_up:
+                    return
+                problem = puzzled(error)
+                say, veiled = (lambda _: problem), False
+            except RoomtoneError as error:
+                problem = Reply(str(error))
+                say, veiled = (lambda _: problem), False
+            if veiled:
+                view = discord.ui.View(timeout=None)
+                view.add_item(OpenPrivately.asking(asker.member.id, text))
+            reference = message.to_reference(fail_if_not_exists=False)
+            await self.outlet.say(message.channel, say, key=f"answer {message.id}", reference=reference, view=view)
+
+    async def _openly(self, text: str, asker: Asker) -> tuple[Callable[[Rights], Reply], bool]:
+        """What everybody may see of the answer, and whether the rest is for the asker only."""
+        if (wanted := order(text)) is not None:
+            done = Reply(await self.ordered(wanted, asker))
+            return (lambda _: done), False
+        understood = await self.asking.understood(text, asker)
+        if understood.public:
+            return _rendering(await self.asking.answer(understood.question)), False
+        if not OpenPrivately.fits(text):
+            raise QuestionError("That isn't for everybody here: ask with `/roomtone ask`, which only you see.")
+        veil = Reply(VEILED)
+        return (lambda _: veil), True
+
+    async def privately(self, text: str, asker: Asker) -> Reply:
+        """The whole answer, for the asker alone."""
+        try:
+            return render(await self.asking.answer(await self.asking.wholly(text, asker)), public=False)
+        except QuestionError as error:
+            return puzzled(error)
+        except RoomtoneError as error:
+            return Reply(str(error))
+
+    async def commanded(self, interaction: discord.Interaction[Any], text: str, *, everybody: bool = False) -> None:
+        """Answer a command or a button: to the asker alone, or to everybody if they want it so and may."""
+        asker = asker_of(interaction)
+        if asker is None:
+            await interaction.response.send_message("Ask me in a channel of a server.", ephemeral=True)
+            return
+        is_public = everybody and await self._is_for_everybody(text, asker)
+        # Within three seconds; how long the answer takes is another matter.
+        await interaction.response.defer(ephemeral=not is_public, thinking=True)
+        reply = await (self._publicly(text, asker) if is_public else self.privately(text, asker))
+        image = await self.outlet.image(reply)
+        given = {"embed": reply.embed, "file": image}
+        options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        await interaction.followup.send(
+            reply.content, ephemeral=not is_public, allowed_mentions=discord.AllowedMentions.none(), **options
+        )
+
+    async def _is_for_everybody(self, text: str, asker: Asker) -> bool:
+        try:
+            return (await self.asking.understood(text, asker)).public
+        except RoomtoneError:
+            return False
+
+    async def _publicly(self, text: str, asker: Asker) -> Reply:
+        try:
+            understood = await self.asking.understood(text, asker)
+            if not understood.public:
+                return Reply(VEILED)
+            return render(await self.asking.answer(understood.question), public=True)
+        except QuestionError as error:
+            return puzzled(error)
+        except RoomtoneError as error:
+            return Reply(str(error))
+
+    async def ordered(self, wanted: Start | Stop, asker: Asker) -> str:
+        """Do what was ordered, if the asker may order it; the sentence to say."""
+        target = asker.room
+        if target is None:
+            return "I can't see the channel that this thread belongs to: allow View Channel there."
+        if not target.permissions_for(asker.member).manage_channels:
+            return "Only somebody who may manage this channel (Manage Channel) can start or stop my reading it."
+        match wanted:
+            case Start():
+                return await self._start(target, wanted.backfill)
+            case Stop():
+                return await self._stop(target)
+
+    async def _start(self, target: discord.abc.GuildChannel, backfill: int) -> str:
+        mine = target.permissions_for(target.guild.me)
+        if not mine.view_channel or not mine.read_message_history:
+            return f"I can't read {target.mention}: allow View Channel and Read Message History there."
+        workspace, now = str(target.guild.id), self._clock()
+        self._rooms.learn(spot_of(target))
+        place, since = room(workspace, target.id), snowflake(now)
+        is_new = await self._rooms.start(workspace, target.id, since=since)
+        if is_new:
+            await self._cursors.advance({place: str(since)})
+            self._intake.put_seen(workspace, target.id)
+            self._intake.caught_up(place, str(since), gap=self._intake.gap)
+        if backfill:
+            await self._history.backfill(workspace, target.id, since=now - timedelta(days=backfill))
+        self._history.want()
+        past = f" The last {backfill} days are read too, which takes a while." if backfill else ""
+        if not await self._notes.claim(Platform.DISCORD, workspace, f"{INTRODUCED}{target.id}", True):
+            return (
+                f"I read {target.mention} from now on.{past}" if is_new else f"I read {target.mention} already.{past}"
+            )
+        return introduction(target.mention) + past
+
+    async def _stop(self, target: discord.abc.GuildChannel) -> str:
+        workspace = str(target.guild.id)
+        if not await self._rooms.stop(workspace, target.id):
+            return f"I don't read {target.mention}."
+        self._intake.leave(room(workspace, target.id))
+        await self._cursors.drop(room(workspace, target.id))
+        return f"I no longer read {target.mention}. What was read stays counted; nothing new is read."
+
+
+def introduction(channel: str) -> str:
+    """What people are told where their messages begin to be read."""
+    return (
+        f"Hello! I'm Roomtone. From now on I read {channel} to tell how the room feels and what it talks about, "
+        "never how a person does: each number rests on several people, and no message is kept once it is read. "
+        "`/roomtone privacy` says what is kept about you, `/roomtone opt-out` leaves you out, now and backwards. "
+        "Ask me: `@Roomtone mood last week`."
+    )
+
+
+def _rendering(answer: Answer) -> Callable[[Rights], Reply]:
+    return lambda rights: render(answer, public=True, embeds=rights.embeds, files=rights.files)
+
+
+def spot_of(channel: discord.abc.GuildChannel | discord.Thread) -> Spot:
+    """What Discord says of a channel or thread."""
+    if isinstance(channel, discord.Thread):
+        return Spot(channel.id, channel.name, channel.is_private(), channel.parent_id)
+    hidden = not channel.permissions_for(channel.guild.default_role).view_channel
+    return Spot(channel.id, channel.name, hidden)
+
+
+def asker_of(interaction: discord.Interaction[Any]) -> Asker | None:
+    """Who used a command or a button, and where; None outside a server."""
+    member, channel = interaction.user, interaction.channel
+    if isinstance(member, discord.Member) and isinstance(channel, Room):
+        return Asker(member, channel)
+    return None
+
+
+@asynccontextmanager
+async def _typing(channel: discord.abc.Messageable) -> AsyncIterator[None]:
+    """Show that we are at work, if it takes longer than a moment."""
+
+    async def show() -> None:
+        await asyncio.sleep(AT_ONCE)
+        with suppress(discord.DiscordException, OSError):
+            async with channel.typing():
+                await asyncio.sleep(30)
+
+    showing = asyncio.create_task(show())
+    try:
+        yield
+    finally:
+        showing.cancel()
+
+
+class OpenPrivately(
+    discord.ui.DynamicItem[discord.ui.Button[Any]],
+    template=re.compile(r"rt:(?P<asker>[0-9]{1,20}):(?P<text>.+)", re.DOTALL),
+):
+    """Opens an answer for the person who asked, also after a restart: all it needs is in its id."""
+
+    def __init__(self, asker: int, text: str) -> None:
+        super().__init__(
+            discord.ui.Button(label="Show me", style=discord.ButtonStyle.secondary, custom_id=f"rt:{asker}:{text}")
+        )
+        self._asker = asker
+        self._text = text
+
+    @classmethod
+    def asking(cls, asker: int, text: str) -> Self:
+        """A button that answers `text` to `asker`."""
+        return cls(asker, text)
+
+    @staticmethod
+    def fits(text: str) -> bool:
+        """Is the question short enough to stand in a button's id (100 characters)?"""
+        return 0 < len(text.encode("utf-16-le")) // 2 <= 70
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        """The button that was pressed."""
+        return cls(int(match["asker"]), match["text"])
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Answer whoever asked, and only them."""
+        if interaction.user.id != self._asker:
+            await interaction.response.send_message(NOT_YOURS, ephemeral=True)
+            return
+        await interaction.client.desk.commanded(interaction, self._text)

@@ -1,0 +1,400 @@
+"""A small local Discord: the gateway and the REST calls that Roomtone makes, with faults on command.
+
+The real discord.py connects to it; it knows sessions, resuming, pages and nonces, and nothing of permissions beyond
+what a guild's payload says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import discord
+import yarl
+from aiohttp import WSCloseCode, WSMsgType, web
+from discord.http import Route
+
+EVERYTHING = str(discord.Permissions.all_channel().value)
+READING = str(discord.Permissions(view_channel=True, read_message_history=True, send_messages=True).value)
+ME = {"id": "1", "username": "Roomtone", "discriminator": "0", "avatar": None, "bot": True, "global_name": None}
+OWNER = {"id": "900", "username": "owner", "discriminator": "0", "avatar": None, "global_name": None}
+TOKEN = "token-of-a-test"
+GUILD, GENERAL, RANDOM = "10", "20", "21"
+LONGEST_PAGE = 100
+
+
+def a_channel(id_: str = GENERAL, name: str = "general", type_: int = 0, **fields: Any) -> dict[str, Any]:
+    made = {"id": id_, "guild_id": GUILD, "type": type_, "name": name, "position": 0, "permission_overwrites": []}
+    return made | {"parent_id": None, "topic": None, "nsfw": False, "last_message_id": None} | fields
+
+
+def a_thread(id_: str, parent: str = GENERAL, name: str = "a thread", **fields: Any) -> dict[str, Any]:
+    metadata = {"archived": False, "auto_archive_duration": 60, "archive_timestamp": "2026-03-02T09:00:00+00:00"}
+    made = {"id": id_, "guild_id": GUILD, "parent_id": parent, "type": 11, "name": name, "owner_id": "901"}
+    counts = {"message_count": 0, "member_count": 1, "last_message_id": None}
+    return made | counts | {"thread_metadata": metadata | {"locked": False}} | fields
+
+
+@dataclass(slots=True)
+class Fault:
+    """Answer the next `times` requests that match with `status` (0: hang, -1: reset) instead."""
+
+    method: str
+    path: str
+    status: int
+    times: int = 1
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    after: bool = False
+    """Do what was asked, and only then fail: the answer gets lost."""
+
+
+@dataclass(slots=True)
+class Session:
+    """A gateway session: what was dispatched in it, so that it can be resumed."""
+
+    id: str
+    sent: list[dict[str, Any]] = field(default_factory=list)
+    socket: web.WebSocketResponse | None = None
+    resumable: bool = True
+
+
+class LocalDiscord:
+    """One server with its channels, threads and messages. Changes are dispatched, unless made `unseen`."""
+
+    def __init__(self) -> None:
+        self.guild: dict[str, Any] = {
+            "id": GUILD, "name": "acme", "owner_id": OWNER["id"], "emojis": [], "stickers": [], "features": [],
+            "preferred_locale": "en-US", "afk_timeout": 300, "verification_level": 0, "explicit_content_filter": 0,
+            "default_message_notifications": 0, "mfa_level": 0, "premium_tier": 0, "nsfw_level": 0,
+            "system_channel_flags": 0, "premium_progress_bar_enabled": False, "voice_states": [], "presences": [],
+            "stage_instances": [], "guild_scheduled_events": [], "member_count": 3,
+            "roles": [{
+                "id": GUILD, "name": "@everyone", "permissions": EVERYTHING, "position": 0, "color": 0,
+                "hoist": False, "managed": False, "mentionable": False,
+            }],
+            "members": [{
+                "user": ME, "roles": [], "joined_at": "2026-01-01T00:00:00+00:00", "deaf": False, "mute": False,
+                "flags": 0,
+            }],
+        }  # fmt: skip
+        self.channels: dict[str, dict[str, Any]] = {GENERAL: a_channel(), RANDOM: a_channel(RANDOM, "random")}
+        self.threads: dict[str, dict[str, Any]] = {}
+        self.messages: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
+        self.posted: list[dict[str, Any]] = []
+        self.requests: list[tuple[str, str]] = []
+        self.identified = 0
+        self.resumed = 0
+        self.frames: list[int] = []
+        self.faults: list[Fault] = []
+        self.in_guild = True
+        self.silent = False
+        """Answer no heartbeat and send nothing."""
+        self.heartbeat_interval = 41_250
+        self.close_next: int | None = None
+        """Close the next IDENTIFY with this code."""
+        self.intents = 0
+        self._sessions: dict[str, Session] = {}
+        self._current: Session | None = None
+        self._nonces: dict[tuple[str, str], dict[str, Any]] = {}
+        self._dispatching = True
+        self._next_id = 5_000_000
+        self.host = ""
+
+    # What happens on the server
+
+    @contextmanager
+    def unseen(self) -> Iterator[None]:
+        """What happens in here is never told."""
+        self._dispatching = False
+        try:
+            yield
+        finally:
+            self._dispatching = True
+
+    async def write(self, message: Mapping[str, Any], *, times: int = 1) -> None:
+        """Somebody writes `message`; told `times` times."""
+        whole = {**message}
+        self.messages[whole["channel_id"]][int(whole["id"])] = whole
+        place = self.channels.get(whole["channel_id"]) or self.threads.get(whole["channel_id"])
+        if place is not None:
+            place["last_message_id"] = str(max(int(place["last_message_id"] or 0), int(whole["id"])))
+        for _ in range(times):
+            await self.dispatch("MESSAGE_CREATE", whole)
+
+    async def edit(self, message: Mapping[str, Any]) -> None:
+        """A message is changed to `message`."""
+        self.messages[message["channel_id"]][int(message["id"])] = {**message}
+        await self.dispatch("MESSAGE_UPDATE", message)
+
+    async def delete(self, channel: str, *ids: str) -> None:
+        """Messages are deleted, several of them in bulk."""
+        for id_ in ids:
+            self.messages[channel].pop(int(id_), None)
+        place = {"channel_id": channel, "guild_id": GUILD}
+        if len(ids) == 1:
+            await self.dispatch("MESSAGE_DELETE", {"id": ids[0], **place})
+        else:
+            await self.dispatch("MESSAGE_DELETE_BULK", {"ids": list(ids), **place})
+
+    async def begin_thread(self, thread: Mapping[str, Any]) -> None:
+        """A thread is begun."""
+        self.threads[thread["id"]] = {**thread}
+        await self.dispatch("THREAD_CREATE", {**thread, "newly_created": True})
+
+    async def archive(self, thread: str, *, at: str) -> None:
+        """A thread is archived."""
+        metadata = {**self.threads[thread]["thread_metadata"], "archived": True, "archive_timestamp": at}
+        self.threads[thread] = {**self.threads[thread], "thread_metadata": metadata}
+        await self.dispatch("THREAD_UPDATE", self.threads[thread])
+
+    async def delete_channel(self, channel: str) -> None:
+        """A channel is deleted, with everything in it."""
+        gone = self.channels.pop(channel)
+        self.messages.pop(channel, None)
+        await self.dispatch("CHANNEL_DELETE", gone)
+
+    async def dispatch(self, event: str, payload: Any) -> None:
+        """Tell the connected client; kept for a resume while it is away."""
+        session = self._current
+        if session is None or not self._dispatching:
+            return
+        frame = {"op": 0, "t": event, "s": len(session.sent) + 1, "d": payload}
+        session.sent.append(frame)
+        if session.socket is not None and not session.socket.closed and not self.silent:
+            with suppress(ConnectionError):
+                await session.socket.send_json(frame)
+
+    async def repeat(self, count: int) -> None:
+        """The last `count` events are told again."""
+        assert self._current is not None
+        assert self._current.socket is not None
+        for frame in self._current.sent[-count:]:
+            await self._current.socket.send_json(frame)
+
+    # Faults of the connection
+
+    async def close(self, code: int) -> None:
+        """Close the socket with `code`."""
+        socket = self._socket()
+        if code == 1000 or code > 1001:
+            await socket.close(code=code)
+        else:
+            await socket.close(code=WSCloseCode.GOING_AWAY)
+
+    async def ask_to_reconnect(self) -> None:
+        """Op 7."""
+        await self._socket().send_json({"op": 7, "d": None})
+
+    async def invalidate(self, *, resumable: bool) -> None:
+        """Op 9."""
+        assert self._current is not None
+        self._current.resumable = resumable
+        await self._socket().send_json({"op": 9, "d": resumable})
+
+    def lose_session(self) -> None:
+        """The session can't be resumed any more."""
+        assert self._current is not None
+        self._current.resumable = False
+
+    @property
+    def connected(self) -> bool:
+        return self._current is not None and self._current.socket is not None and not self._current.socket.closed
+
+    def _socket(self) -> web.WebSocketResponse:
+        assert self._current is not None
+        assert self._current.socket is not None
+        return self._current.socket
+
+    # The gateway
+
+    async def gateway(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(autoclose=True)
+        await socket.prepare(request)
+        await socket.send_json({"op": 10, "d": {"heartbeat_interval": self.heartbeat_interval}})
+        async for frame in socket:
+            if frame.type is not WSMsgType.TEXT:
+                continue
+            sent = frame.json()
+            self.frames.append(sent["op"])
+            match sent["op"]:
+                case 1 if not self.silent:
+                    await socket.send_json({"op": 11})
+                case 2:
+                    await self._identify(socket, sent["d"])
+                case 6:
+                    await self._resume(socket, sent["d"])
+        return socket
+
+    async def _identify(self, socket: web.WebSocketResponse, asked: Mapping[str, Any]) -> None:
+        self.identified += 1
+        self.intents = asked["intents"]
+        if asked["token"] != TOKEN:
+            await socket.close(code=4004)
+            return
+        if self.close_next is not None:
+            code, self.close_next = self.close_next, None
+            await socket.close(code=code)
+            return
+        session = Session(f"session-{self.identified}", socket=socket)
+        self._sessions[session.id] = self._current = session
+        guilds = [{"id": GUILD, "unavailable": True}] if self.in_guild else []
+        ready = {
+            "v": 10, "user": ME, "guilds": guilds, "session_id": session.id, "shard": [0, 1],
+            "resume_gateway_url": f"ws://{self.host}/", "application": {"id": "1", "flags": 1 << 18},
+        }  # fmt: skip
+        await self.dispatch("READY", ready)
+        if self.in_guild:
+            open_ = [t for t in self.threads.values() if not t["thread_metadata"]["archived"]]
+            whole = {**self.guild, "channels": list(self.channels.values()), "threads": open_, "unavailable": False}
+            await self.dispatch("GUILD_CREATE", whole)
+
+    async def _resume(self, socket: web.WebSocketResponse, asked: Mapping[str, Any]) -> None:
+        session = self._sessions.get(asked["session_id"])
+        if session is None or not session.resumable:
+            await socket.send_json({"op": 9, "d": False})
+            return
+        self.resumed += 1
+        session.socket, self._current = socket, session
+        for frame in [frame for frame in session.sent if frame["s"] > asked["seq"]]:
+            await socket.send_json(frame)
+        await self.dispatch("RESUMED", {})
+
+    # REST
+
+    async def rest(self, request: web.Request) -> web.StreamResponse:
+        method, path = request.method, "/" + request.match_info["path"]
+        self.requests.append((method, path))
+        fault = next(
+            (f for f in self.faults if f.method == method and re.fullmatch(f.path, path) and f.times > 0), None
+        )
+        if fault is None:
+            return await self._served(request, method, path)
+        fault.times -= 1
+        if fault.after:
+            await self._served(request, method, path)
+        if fault.status == 0:
+            await asyncio.sleep(3600)
+        if fault.status == -1:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        return _json(fault.body, status=fault.status, headers=fault.headers)
+
+    async def _served(self, request: web.Request, method: str, path: str) -> web.Response:
+        routes: list[tuple[str, str, Callable[..., Any]]] = [
+            ("GET", r"/gateway/bot", self._bot_gateway),
+            ("GET", r"/users/@me", lambda request: ME),
+            ("GET", r"/oauth2/applications/@me", self._application),
+            ("GET", r"/channels/(\d+)/messages", self._page),
+            ("POST", r"/channels/(\d+)/messages", self._post),
+            ("GET", r"/channels/(\d+)/threads/archived/public", self._archived),
+            ("GET", r"/channels/(\d+)", self._channel),
+            ("POST", r"/channels/(\d+)/typing", lambda request, channel: None),
+            ("PUT", r"/applications/(\d+)/guilds/(\d+)/commands", lambda request, *_: []),
+        ]
+        for verb, pattern, serve in routes:
+            if verb == method and (found := re.fullmatch(pattern, path)):
+                if request.headers.get("Authorization") != f"Bot {TOKEN}":
+                    return _json({"message": "401: Unauthorized", "code": 0}, status=401)
+                served = serve(request, *found.groups())
+                result = await served if asyncio.iscoroutine(served) else served
+                return result if isinstance(result, web.Response) else _json(result)
+        return _json({"message": f"no route {method} {path}", "code": 0}, status=404)
+
+    def _bot_gateway(self, request: web.Request) -> Any:
+        limit = {"total": 1000, "remaining": 999, "reset_after": 0, "max_concurrency": 1}
+        return {"url": f"ws://{self.host}", "shards": 1, "session_start_limit": limit}
+
+    def _application(self, request: web.Request) -> Any:
+        words = {"id": "1", "name": "Roomtone", "icon": None, "description": "", "bot_public": True, "verify_key": ""}
+        return words | {"bot_require_code_grant": False, "owner": OWNER, "flags": 1 << 19, "summary": ""}
+
+    def _page(self, request: web.Request, channel: str) -> Any:
+        if channel not in self.channels and channel not in self.threads:
+            return _json({"message": "Unknown Channel", "code": 10003}, status=404)
+        ids = sorted(self.messages[channel])
+        limit = min(int(request.query.get("limit", "50")), LONGEST_PAGE)
+        if "after" in request.query:
+            ids = [id_ for id_ in ids if id_ > int(request.query["after"])][:limit]  # the oldest after the id
+        elif "before" in request.query:
+            ids = [id_ for id_ in ids if id_ < int(request.query["before"])][-limit:]
+        else:
+            ids = ids[-limit:]
+        return [self.messages[channel][id_] for id_ in reversed(ids)]
+
+    async def _post(self, request: web.Request, channel: str) -> Any:
+        if channel not in self.channels and channel not in self.threads:
+            return _json({"message": "Unknown Channel", "code": 10003}, status=404)
+        body = await _body(request)
+        key = (channel, str(body.get("nonce")))
+        if body.get("enforce_nonce") and key in self._nonces:
+            return self._nonces[key]
+        self._next_id += 1
+        # Ids carry time: after everything that was said so far.
+        id_ = str(max([self._next_id, *(i + 1 for i in self.messages[channel])]))
+        embeds = [{**embed, "type": "rich"} for embed in body.get("embeds") or []]
+        made = {
+            "id": id_, "channel_id": channel, "guild_id": GUILD, "author": ME, "content": body.get("content") or "",
+            "timestamp": "2026-03-02T09:00:00+00:00", "edited_timestamp": None, "tts": False, "embeds": embeds,
+            "mention_everyone": False, "mentions": [], "mention_roles": [], "attachments": [], "components": [],
+            "reactions": [], "pinned": False, "type": 0, "flags": 0,
+        }  # fmt: skip
+        self._nonces[key] = made
+        self.posted.append({**body, "channel_id": channel, "id": id_})
+        await self.write(made)
+        return made
+
+    def _archived(self, request: web.Request, channel: str) -> Any:
+        found = [t for t in self.threads.values() if t["parent_id"] == channel and t["thread_metadata"]["archived"]]
+        found.sort(key=lambda thread: thread["thread_metadata"]["archive_timestamp"], reverse=True)
+        return {"threads": found, "members": [], "has_more": False}
+
+    def _channel(self, request: web.Request, channel: str) -> Any:
+        found = self.channels.get(channel) or self.threads.get(channel)
+        return found or _json({"message": "Unknown Channel", "code": 10003}, status=404)
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    if not request.content_type.startswith("multipart/"):
+        found: dict[str, Any] = await request.json()
+        return found
+    body: dict[str, Any] = {}
+    async for part in await request.multipart():
+        if getattr(part, "name", None) == "payload_json":
+            body |= json.loads(await part.text())  # type: ignore[union-attr]  # no nested multipart here
+        else:
+            body.setdefault("files", []).append(len(await part.read()))  # type: ignore[union-attr]
+    return body
+
+
+def _json(data: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    # Bytes: with a charset in the content type, discord.py leaves JSON a string.
+    body = json.dumps(data).encode()
+    return web.Response(body=body, status=status, content_type="application/json", headers=dict(headers or {}))
+
+
+@asynccontextmanager
+async def local_discord(server: LocalDiscord | None = None, *, port: int = 0) -> AsyncIterator[LocalDiscord]:
+    """A running server, to which discord.py connects until it ends."""
+    server = server or LocalDiscord()
+    app = web.Application()
+    app.add_routes([web.get("/", server.gateway), web.route("*", "/api/v10/{path:.*}", server.rest)])
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    server.host = f"127.0.0.1:{runner.addresses[0][1]}"
+    before = Route.BASE, discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY
+    Route.BASE = f"http://{server.host}/api/v10"
+    discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(f"ws://{server.host}/")
+    try:
+        yield server
+    finally:
+        Route.BASE, discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = before
+        await runner.cleanup()
