@@ -224,6 +224,11 @@ def _set_up_sqlite(engine: AsyncEngine, pragmas: Sequence[str], begin: str) -> N
     def _begin(connection: Any) -> None:
         connection.exec_driver_sql(begin)
 
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def _give_up(connection: Any, _record: object, _error: object) -> None:
+        # A statement cancelled half-way keeps SQLite from closing, and its transaction would keep the lock for good.
+        connection.run_async(lambda driver: driver.rollback())
+
 
 def _on_postgresql(url: URL) -> Database:
     try:
