@@ -239,6 +239,8 @@ def main(
 
 
 def _row(found: Sequence[Verdict]) -> tuple[str, ...]:
+    if not found:
+        return ("0", *("–",) * 8)
     return (
         str(len(found)),
         f"{np.mean([v.people for v in found]):.0f}",

@@ -479,9 +479,10 @@ def _explained(reading: Reading, here: str, time: str) -> list[str]:
     ]
     if reading.usual is not None:
         lines.append(
-            f"Its usual is the mean of {counted(reading.usual.mood.windows, 'earlier window')} on the same weekdays, "
-            "without the highest and the lowest; people who were there before are compared with themselves. "
-            "A change is told only if chance would do as much less than once in 25 times."
+            f"The usual is what people wrote in {counted(reading.usual.mood.windows, 'stretch', 'stretches')} before, "
+            "on the same weekdays, without the highest and the lowest. Everybody is held against themselves, so that "
+            "it is no change when the gloomy are on holiday; who wrote little counts less than a voice, nobody more. "
+            "A change is told only if chance alone would show one like it in fewer than 4 of 100 such weeks."
         )
     elif reading.earlier:
         lines.append("Too few of the weeks before can be used for a usual, so no change is told.")

@@ -69,6 +69,8 @@ def draw(chart: Chart, *, dark: bool = False) -> bytes:
     )  # fmt: skip
     FigureCanvasAgg(figure)
     match chart.kind:
+        case _ if not chart.bars and not any(series.points for series in chart.series):
+            figure.text(0.5, 0.5, "nothing to show", ha="center", color=theme.quiet, fontsize=13)
         case ChartKind.LINES:
             _lines(figure, chart, theme)
         case ChartKind.BARS:
@@ -211,8 +213,7 @@ def _heat_map(figure: Figure, chart: Chart, theme: Theme) -> None:
     reach = max(10.0, math.ceil(reach / 10) * 10.0)
     axes = figure.subplots()
     _frame(axes, theme)
-    colours = LinearSegmentedColormap.from_list("mood", [theme.low, theme.middle, theme.high])
-    colours.set_bad(theme.ground)
+    colours = LinearSegmentedColormap.from_list("mood", [theme.low, theme.middle, theme.high], bad=theme.ground)
     hours = [hour for hour in range(24) if any(not math.isnan(row[hour]) for row in values)] or [0, 23]
     image = axes.imshow(values, cmap=colours, vmin=-reach, vmax=reach, aspect="auto", interpolation="nearest")
     axes.set_xlim(min(hours) - 0.5, max(hours) + 0.5)

@@ -94,7 +94,11 @@ class Digests:
             ),
             window=reading.window,
             visibility=Visibility.CHANNEL,
-            suggestions=(f"mood {place} {time.words}", f"entities {place} {time.words}", f"explain {place}"),
+            suggestions=(
+                f"mood {place} {time.words}",
+                f"entities {place} {time.words}",
+                f"explain {place} {time.words}",
+            ),
         )
 
     async def _team(self, weeks: Sequence[_Week], time: Span, zone: ZoneInfo, now: datetime) -> Answer:
