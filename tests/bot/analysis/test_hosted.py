@@ -825,6 +825,7 @@ def test_other_addresses_are_refused_with_the_mend(url: str) -> None:
 # In the large
 
 
+@pytest.mark.timeout(400)  # eight seconds on a free machine
 async def test_ten_thousand_messages_with_a_third_of_the_calls_failing_are_each_read_and_the_budget_is_exact(
     server: Inference, spending: InMemorySpending
 ) -> None:
