@@ -83,6 +83,16 @@ def fingerprint(text: str) -> bytes:
     return hashlib.sha256(re.sub(r"[\W_]+", "", bare).encode("utf-8", "replace")).digest()
 
 
+def heard(folder: Path, labels: Path) -> list[dict[str, object]]:
+    """The texts of the data folder that `labels` names by their fingerprints, as sentiment lines."""
+    lines = labels.read_text(encoding="utf-8").splitlines()
+    wanted = dict(line.split("\t") for line in lines if not line.startswith("#"))
+    texts = [str(row["text"]) for path in sorted((folder / "chats").glob("*.jsonl")) for row in read_lines(path)]
+    texts += [sentence.text for sentence in sentences(folder / "ner" / "stackoverflow.train.jsonl")]
+    found = {fingerprint(text).hex()[:24]: text for text in texts}
+    return [{"text": found[mark], "label": label} for mark, label in wanted.items() if mark in found]
+
+
 def without_duplicates(texts: Sequence[str], held_out: set[bytes]) -> list[bool]:
     """For each text whether it may be trained on."""
     # Short sentences ("thanks!") recur by chance and tell nothing; they too are dropped, to keep the promise simple.

@@ -26,6 +26,7 @@ from training.scores import Span, macro_recall, span_f1
 from training.vocabulary import tokenizer
 
 WRITTEN = Path(__file__).parent / "written.jsonl"
+HEARD = Path(__file__).parent / "heard.tsv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +60,22 @@ def read_corpus(folder: Path, vocabulary: Vocabulary, longest: int, *, sources: 
             keep = data.without_duplicates([each.text for each in found], held_out)
             examples = _sentences([each for each, kept in zip(found, keep, strict=True) if kept], vocabulary, longest)
         else:
-            path = WRITTEN if name == "written" else folder / "sentiment" / f"{name}.train.jsonl"
-            if not path.exists():
-                continue
-            rows = data.read_lines(path)
+            rows = _rows(folder, name)
             keep = data.without_duplicates([str(row["text"]) for row in rows], held_out)
             examples = _texts([row for row, kept in zip(rows, keep, strict=True) if kept], name, vocabulary, longest)
         removed[name] = keep.count(False)
         train.extend(example for example in examples if example.words)
     return Corpus(tuple(train), validation_texts, validation_sentences, removed)
+
+
+def _rows(folder: Path, name: str) -> list[dict[str, object]]:
+    match name:
+        case "written":
+            return data.read_lines(WRITTEN)
+        case "heard":
+            return data.heard(folder, HEARD)
+        case _:
+            return data.read_lines(folder / "sentiment" / f"{name}.train.jsonl")
 
 
 def _texts(rows: Sequence[dict[str, object]], source: str, vocabulary: Vocabulary, longest: int) -> tuple[Example, ...]:

@@ -300,17 +300,29 @@ def _id(tokenizer: Tokenizer, token: str) -> int:
 def foreign_language(words: Sequence[Word], /) -> str | None:
     """The language of a text confidently not English, else None.
 
-    Asked only from 20 characters on, or if most letters are of another script; below that the answer is a guess.
+    Asked only from 20 characters on, or if most letters are of another script; below that the answer is a guess. Names
+    mislead the detector (`I met Angela Merkel in Berlin` is Dutch to it), so the words without capitals must agree.
     """
-    text = " ".join(word.text for word in words if word.text not in PLACEHOLDERS)
-    letters = [letter for letter in text[:400] if letter.isalpha()]
-    other_script = sum(letter > "\u024f" for letter in letters)
-    strange = len(letters) > 1 and other_script > len(letters) / 2
-    if not strange and (len(text) < _LONG_ENOUGH or len(letters) < len(text[:400]) / 2):
+    written = [word.text for word in words if word.text not in PLACEHOLDERS]
+    text = " ".join(written)[:_ENOUGH]
+    letters = [letter for letter in text if letter.isalpha()]
+    other_script = len(letters) > 1 and sum(letter > "\u024f" for letter in letters) > len(letters) / 2
+    if not other_script and (len(text) < _LONG_ENOUGH or len(letters) < len(text) / 2):
         return None
-    best = _detector().detect(text[:400], model="lite", k=1)[0]
-    language, score = str(best["lang"]), float(best["score"])
-    return language if language != "en" and score >= _SURE_ENOUGH else None
+    language, score = _language(text)
+    if language == "en" or score < _SURE_ENOUGH:
+        return None
+    if other_script:
+        return language
+    small = " ".join(word for word in written if word[:1].islower())[:_ENOUGH]
+    if len(small) < _TOO_SHORT:
+        return language if score >= _SURE_OF_NAMES else None
+    return language if _language(small)[0] != "en" else None
+
+
+def _language(text: str) -> tuple[str, float]:
+    best = _detector().detect(text, model="lite", k=1)[0]
+    return str(best["lang"]), float(best["score"])
 
 
 @cache
@@ -319,7 +331,10 @@ def _detector() -> LangDetector:
 
 
 _LONG_ENOUGH = 20
+_TOO_SHORT = 8
+_ENOUGH = 400  # characters that are looked at
 _SURE_ENOUGH = 0.5
+_SURE_OF_NAMES = 0.8
 
 
 def _has_words(tokens: Tokens) -> bool:
