@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-import aiohttp
 import discord
 import structlog
 
@@ -36,7 +35,9 @@ class ClientReach:
     def workspaces(self) -> Sequence[str]:
         """The servers that are there now."""
         client = self._client()
-        return [] if client is None else [str(guild.id) for guild in client.guilds if not guild.unavailable]
+        if client is None or client.is_closed():
+            return []
+        return [str(guild.id) for guild in client.guilds if not guild.unavailable]
 
     def is_readable(self, workspace: str, channel: int) -> bool:
         """May we read its history?"""
@@ -126,6 +127,6 @@ class ClientReach:
                 if error.status != 429:
                     raise PlatformError(f"Discord refused to be read (HTTP {error.status}).") from error
                 await asyncio.sleep(self._pause * 5)
-            except (aiohttp.ClientError, discord.DiscordException) as error:
+            except (discord.DiscordException, RuntimeError) as error:  # aiohttp's RuntimeError: the session was closed
                 raise PlatformError(f"Discord couldn't be read ({type(error).__name__}).") from error
         raise PlatformError(f"Discord couldn't be read in {TRIES} tries; it may be down.")
