@@ -29,9 +29,8 @@ ANNOTATED = {
     "tweebank": KINDS,
     "stackoverflow": ("person", "organization", "product"),
     "uner-ewt": ("person", "organization", "location"),
+    "names": KINDS,
 }
-# In technical posts works and other names hardly occur; left open, they would become a bin for code and common words.
-CLOSED = {"stackoverflow": ("work", "other")}
 
 
 @dataclass(frozen=True, slots=True)

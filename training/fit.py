@@ -26,6 +26,7 @@ from training.scores import Span, macro_recall, span_f1
 from training.vocabulary import tokenizer
 
 WRITTEN = Path(__file__).parent / "written.jsonl"
+NAMES = Path(__file__).parent / "names.jsonl"
 HEARD = Path(__file__).parent / "heard.tsv"
 
 
@@ -56,7 +57,7 @@ def read_corpus(folder: Path, vocabulary: Vocabulary, longest: int, *, sources: 
     removed: dict[str, int] = {}
     for name in sources:
         if name in ANNOTATED:
-            found = data.sentences(folder / "ner" / f"{name}.train.jsonl")
+            found = data.sentences(NAMES if name == "names" else folder / "ner" / f"{name}.train.jsonl")
             keep = data.without_duplicates([each.text for each in found], held_out)
             examples = _sentences([each for each, kept in zip(found, keep, strict=True) if kept], vocabulary, longest)
         else:
@@ -110,7 +111,7 @@ class Fit:
             self.network.load_state_dict(torch.load(warm_start, weights_only=True))
         self.average = copy.deepcopy(self.network)
         self._priors = self._class_priors()
-        self._allowed = _allowed()
+        self._allowed = _allowed(settings["data"].get("closed", {}))
         self._variation = data.Variation(
             self.tokenizer.get_vocab_size(),
             [example for example in self.corpus.train if example.tags is not None],
@@ -309,7 +310,7 @@ class Fit:
         return scores
 
 
-def _allowed() -> dict[str, list[Tensor]]:
+def _allowed(closed: dict[str, list[str]]) -> dict[str, list[Tensor]]:
     """For each source and tag the tags that the network may give: an O may be a kind left open."""
     allowed = {}
     for source, annotated in ANNOTATED.items():
@@ -318,7 +319,7 @@ def _allowed() -> dict[str, list[Tensor]]:
             mask = torch.zeros(len(TAGS), dtype=torch.bool)
             mask[index] = True
             if index == 0:
-                for kind in set(KINDS) - set(annotated) - set(data.CLOSED.get(source, ())):
+                for kind in set(KINDS) - set(annotated) - set(closed.get(source, ())):
                     mask[TAGS.index(f"B-{kind}")] = mask[TAGS.index(f"I-{kind}")] = True
             masks.append(mask)
         allowed[source] = masks
@@ -331,21 +332,26 @@ def _blend(average: Network, network: Network, decay: float) -> None:
         mean.lerp_(current, 1 - decay)
 
 
-def read_settings(path: Path) -> dict[str, Any]:
-    """The settings file."""
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+def read_stages(path: Path) -> list[dict[str, Any]]:
+    """The settings of every stage, in order: its own over those of all."""
+    held = tomllib.loads(path.read_text(encoding="utf-8"))
+    return [
+        {"name": stage["name"], **{part: values | stage.get(part, {}) for part, values in held["all"].items()}}
+        for stage in held["stage"]
+    ]
 
 
-def main(folder: Path, settings: Path, work: Path, warm_start: Path | None = None) -> Fit:
-    """Train and validate; the scores also go to `scores.json` in the work folder."""
-    fit = Fit(folder, read_settings(settings), work, warm_start)
+def main(folder: Path, settings: dict[str, Any], work: Path, warm_start: Path | None = None) -> Fit:
+    """Train one stage and validate it; the scores also go to `scores.json` in the work folder."""
+    fit = Fit(folder, settings, work, warm_start)
     if not (work / "network.pt").exists():
         start = time.monotonic()
         fit.run()
         (work / "seconds.txt").write_text(f"{time.monotonic() - start:.0f}\n")
     fit.average.load_state_dict(torch.load(work / "network.pt", weights_only=True))
-    scores = fit.validate(fit.average)
-    (work / "scores.json").write_text(json.dumps(scores, indent=1) + "\n")
-    for name, score in scores.items():
-        print(f"{name:28} {score}")
+    if not (work / "scores.json").exists():
+        scores = fit.validate(fit.average)
+        (work / "scores.json").write_text(json.dumps(scores, indent=1) + "\n")
+        for name, score in scores.items():
+            print(f"{name:28} {score}")
     return fit
