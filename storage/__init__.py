@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from bot.analysis.budget import Spending
 from bot.privacy import Key
 from bot.store import Cursors, Held, Inbox, Ledger, Names, Notes, Readings
 from storage.cursors import StoredCursors
@@ -19,6 +20,7 @@ from storage.notes import StoredNotes
 from storage.readings import StoredReadings
 from storage.schema import prepared
 from storage.seal import Seal
+from storage.spending import StoredSpending
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Storage:
     cursors: Cursors
     notes: Notes
     held: Held
+    spending: Spending
 
 
 def _now() -> datetime:
@@ -68,6 +71,7 @@ async def open_storage(
                 cursors=StoredCursors(database),
                 notes=StoredNotes(database),
                 held=StoredHeld(database),
+                spending=StoredSpending(database),
             )
         finally:
             await inbox.finish()

@@ -262,3 +262,26 @@ inbox = Table(
     sqlite_autoincrement=True,  # a receipt never names a second event
 )
 Index("ix_inbox_subject", inbox.c.subject)
+
+# ---- what hosted inference has used ------------------------------------------------------------------------------
+
+hosted_use = Table(
+    "hosted_use",
+    metadata,
+    Column("period", Text, primary_key=True),  # a UTC month, day or hour by its ISO 8601 name
+    Column("requests", BigInteger, nullable=False),
+    Column("characters", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),
+    Column("milliseconds", BigInteger, nullable=False),  # summed over its requests
+    Column("problem", Text),  # its latest failure, in our own words
+    Column("problem_at", BigInteger),
+    sqlite_with_rowid=False,
+)
+
+hosted_tokens = Table(
+    "hosted_tokens",
+    metadata,
+    Column("fingerprint", Text, primary_key=True),  # of the token's SHA-256
+    Column("first_seen_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
