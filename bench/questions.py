@@ -93,7 +93,6 @@ async def build(path: Path, year: Year, people: int) -> None:
             _names(connection, people)
             _readings(connection, year)
             _rollups(connection, year)
-        connection.execute("ANALYZE")
 
 
 def _names(connection: sqlite3.Connection, people: int) -> None:
@@ -121,8 +120,9 @@ def _readings(connection: sqlite3.Connection, year: Year) -> None:
             insert, ((n, str(n), a, at, at, b, x, y, z) for n, (a, at, b, x, y, z, _) in enumerate(rows, start + 1))
         )
         connection.executemany(
-            "INSERT INTO mentions (reading_id, surface_id, kind, times) VALUES (?, ?, 'product', 1)",
-            ((n, row[-1]) for n, row in enumerate(rows, start + 1) if row[-1]),
+            "INSERT INTO mentions (reading_id, surface_id, kind, times, entity_id, home_id, sent_at)"
+            " VALUES (?, ?, 'product', 1, ?, 1, ?)",
+            ((n, row[-1], row[-1], row[1]) for n, row in enumerate(rows, start + 1) if row[-1]),
         )
     connection.execute(
         "INSERT INTO spellings (home_id, surface_id, kind, times)"

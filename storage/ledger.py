@@ -343,10 +343,11 @@ class _Recording:
                 self._count(row, sign=-1)
                 self._count(replace(row, home_id=home_id), sign=1)
             await self._sum()
-            await self._connection.execute(
-                update(readings).where(among(readings.c.id, "readings")).values(home_id=home_id),
-                {"readings": [[row.id] for row in rows]},
-            )
+            ids = {"readings": [[row.id] for row in rows]}
+            for table, name in ((mentions, mentions.c.reading_id), (readings, readings.c.id)):
+                await self._connection.execute(
+                    update(table).where(among(name, "readings")).values(home_id=home_id), ids
+                )
 
     def _erased(self, channel: Channel) -> int | None:
         return deleted_before(self._places[channel], self._places)
@@ -459,7 +460,17 @@ class _Recording:
             rows.append(self._row(new))
             for surface, kind, count in reading.mentions:
                 surface_id = self._numbers.surfaces[surface]
-                said.append({"reading_id": id_, "surface_id": surface_id, "kind": kind, "times": count})
+                said.append(
+                    {
+                        "reading_id": id_,
+                        "surface_id": surface_id,
+                        "kind": kind,
+                        "times": count,
+                        "entity_id": self._numbers.entities[surface],
+                        "home_id": new.home_id,
+                        "sent_at": reading.sent_at,
+                    }
+                )
         replaced = [[old.id] for _, old in pairs if old]
         if replaced:
             ids = {"readings": replaced}

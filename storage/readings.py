@@ -10,9 +10,9 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Select, bindparam, func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.types import BigInteger, Integer
+from sqlalchemy.types import BigInteger, Integer, Text
 
 from bot.analysis import Kind
 from bot.entities import canonical
@@ -91,15 +91,15 @@ class StoredReadings:
         """Author tallies of the messages that name `key`, or an alias of it, in each window."""
         async with self._database.reading() as connection:
             homes = await _homes(connection, channels)
-            alike = await _alike(connection, key)
+            members = await _meaning(connection, key)
             windows = _windows(edges)
-            parts = []
-            for about in alike:
+            parts = [_NONE]
+            for about in members:
                 found, rests = await _window_sums(connection, homes, windows, about)
-                parts += [found, await _mentioned(connection, homes, rests, [about])]
-            if len(alike) > 1:
-                parts.append(await _named_twice(connection, homes, windows, alike))
-            return await _author_tallies(connection, joined(parts).folded() if parts else _NONE, len(edges) - 1)
+                parts += [found, await _mentioned(connection, homes, rests, about)]
+            if len(members) > 1:
+                parts.append(await _named_twice(connection, homes, windows, members))
+            return await _author_tallies(connection, joined(parts).folded(), len(edges) - 1)
 
     async def entities(
         self, channels: Sequence[Channel], window: Window, /, *, limit: int, kind: Kind | None = None
@@ -107,23 +107,25 @@ class StoredReadings:
         """The entities named by most people in `window`."""
         async with self._database.reading() as connection:
             homes = await _homes(connection, channels)
-            found = await _entity_sums(connection, homes, window)
-            names = await _entity_names(connection, homes)
-            members = await _members(connection, found)
-            parts = [found.regrouped({id_: place for place, ids in enumerate(members.values()) for id_ in ids})]
-            for place, alike in enumerate(members.values()):
-                if len(alike) > 1:
-                    surplus = await _named_twice(connection, homes, [_quarters(window)], alike)
-                    parts.append(surplus.regrouped({0: place}))
-        tallies = _entity_tallies(joined(parts).folded(), list(members), names)
+            alike = await _alike(connection)
+            parts = [(await _entity_sums(connection, homes, window)).regrouped(alike.first)]
+            for members in alike.groups:
+                surplus = await _named_twice(connection, homes, [_quarters(window)], members)
+                parts.append(surplus.regrouped({0: members[0]}))
+            sums = _summed_by_group(joined(parts).folded())
+            if kind is None:
+                sums = _leading(sums, limit)
+            named = await _entity_names(connection, homes, alike, [row[0] for row in sums])
+        tallies = [_entity_tally(row, *named[row[0]]) for row in sums]
         wanted = [tally for tally in tallies if kind is None or tally.kind is kind]
         return tuple(sorted(wanted, key=lambda tally: (-tally.people, -tally.messages, tally.name))[:limit])
 
     async def entity_names(self, channels: Sequence[Channel], /) -> Mapping[str, str]:
         """Every entity's key → name as most often written there."""
         async with self._database.reading() as connection:
-            names = await _entity_names(connection, await _homes(connection, channels))
-        return {key: name for key, (name, _) in names.items()}
+            homes = await _homes(connection, channels)
+            named = await _entity_names(connection, homes, await _alike(connection))
+        return {key: name for key, name, _ in sorted(named.values())}
 
     async def threads(self, channels: Sequence[Channel], window: Window, /, *, limit: int) -> Sequence[ThreadTally]:
         """The threads with most messages in `window`."""
@@ -220,8 +222,8 @@ def _bounds(window: Window) -> dict[str, int]:
     return {"start": milliseconds(window.start), "end": milliseconds(window.end)}
 
 
-def _rows(numbers: Iterable[int]) -> list[list[int]]:
-    return [[number] for number in numbers]
+def _rows(values: Iterable[int | str]) -> list[list[int | str]]:
+    return [[value] for value in values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,11 +305,9 @@ _ENTITY_BUCKETS = (
 
 async def _author_tallies(connection: AsyncConnection, found: Entries, windows: int) -> Sequence[Sequence[AuthorTally]]:
     """`found`, folded by window, with names instead of numbers."""
-    who = {
-        row.id: Pseudonym(row.pseudonym)
-        for row in await connection.execute(_AUTHORS, {"authors": _rows(np.unique(found.author).tolist())})
-    }
-    which = {row.id: row.name for row in await connection.execute(select(models))}
+    people = {"authors": _rows(np.unique(found.author).tolist())}
+    who = {id_: Pseudonym(name) for id_, name in (await connection.execute(_AUTHORS, people)).all()}
+    which = {id_: name for id_, name in (await connection.execute(_MODELS)).all()}
     negative, neutral, positive, _, score, squares = found.sums.T
     columns = (
         map(who.__getitem__, found.author.tolist()),
@@ -324,13 +324,43 @@ async def _author_tallies(connection: AsyncConnection, found: Entries, windows: 
     return tuple(tuple(tallies[start:end]) for start, end in pairwise(edges))
 
 
+_MODELS = select(models.c.id, models.c.name)
 _AUTHORS = select(authors.c.id, authors.c.pseudonym).where(among(authors.c.id, "authors"))
 
 
 # ---- entities --------------------------------------------------------------------------------------------------------
 
 
-async def _alike(connection: AsyncConnection, key: str) -> list[int]:
+@dataclass(frozen=True, slots=True)
+class _Alike:
+    """Entities that the team's aliases take for one, or hide; all others are what they are.
+
+    `first` leads from each entity that has an alias, or is meant by one, to the first of its group, or to None if it
+    is hidden. `groups` are those of several entities, and `keys` says what the first of each group finally means.
+    """
+
+    first: Mapping[int, int | None]
+    groups: Sequence[Sequence[int]]
+    keys: Mapping[int, str]
+
+
+async def _alike(connection: AsyncConnection) -> _Alike:
+    meant = await meanings(connection)
+    keys = meant.keys() | {key for key in meant.values() if key is not None}
+    members: dict[str | None, list[int]] = defaultdict(list)
+    for id_, key in (await connection.execute(_ENTITIES, {"keys": _rows(sorted(keys))})).all():
+        members[meant.get(key, key)].append(id_)
+    first: dict[int, int | None] = dict.fromkeys(members.pop(None, []))
+    for ids in members.values():
+        first |= dict.fromkeys(ids, ids[0])
+    return _Alike(
+        first=first,
+        groups=[ids for ids in members.values() if len(ids) > 1],
+        keys={ids[0]: key for key, ids in members.items() if key is not None},
+    )
+
+
+async def _meaning(connection: AsyncConnection, key: str) -> list[int]:
     """The entities that `key` means: itself and its aliases; none if it is hidden."""
     meant = await meanings(connection)
     key = canonical(storable(key))
@@ -338,22 +368,15 @@ async def _alike(connection: AsyncConnection, key: str) -> list[int]:
     if final is None:
         return []
     keys = {final, *(other for other, end in meant.items() if end == final)}
-    return list((await connection.scalars(select(entities.c.id).where(entities.c.key.in_(keys)))).all())
+    return [id_ for id_, _ in await connection.execute(_ENTITIES, {"keys": _rows(sorted(keys))})]
 
 
-async def _members(connection: AsyncConnection, found: Entries) -> dict[str, list[int]]:
-    """The key that each group of `found`, an entity's id, finally means → its groups; hidden ones left out."""
-    meant = await meanings(connection)
-    ids = _rows(np.unique(found.group).tolist())
-    members: dict[str, list[int]] = defaultdict(list)
-    for row in await connection.execute(_ENTITY_KEYS, {"entities": ids}):
-        key = meant.get(row.key, row.key)
-        if key is not None:
-            members[key].append(row.id)
-    return members
-
-
-_ENTITY_KEYS = select(entities.c.id, entities.c.key).where(among(entities.c.id, "entities")).order_by(entities.c.key)
+_keys, (_wanted_key,) = given("keys", Text)
+_ENTITIES = (
+    select(entities.c.id, entities.c.key)
+    .select_from(_keys.join(entities, entities.c.key == _wanted_key))
+    .order_by(entities.c.id)
+)
 
 
 async def _entity_sums(connection: AsyncConnection, homes: Sequence[int], window: Window) -> Entries:
@@ -365,18 +388,13 @@ async def _entity_sums(connection: AsyncConnection, homes: Sequence[int], window
     whole = _grouped(
         [row.tallies for row in rows], [row.about for row in rows], [signs[row.span, row.end] for row in rows]
     )
-    return joined([whole, await _mentioned(connection, homes, rests, by_entity=True)]).folded()
+    return joined([whole, await _mentioned(connection, homes, rests)]).folded()
 
 
 async def _mentioned(
-    connection: AsyncConnection,
-    homes: Sequence[int],
-    rests: Sequence[_Part],
-    only: Sequence[int] | None = None,
-    *,
-    by_entity: bool = False,
+    connection: AsyncConnection, homes: Sequence[int], rests: Sequence[_Part], about: int | None = None
 ) -> Entries:
-    """The sums of what is named in `rests`, from the mentions themselves; as groups the windows or the entities."""
+    """What is named in `rests`, from the mentions themselves: of one entity by window, or of each entity."""
     if not rests:
         return _NONE
     stretches = [
@@ -384,12 +402,14 @@ async def _mentioned(
         for home in homes
         for place, part in enumerate(rests)
     ]
-    asking: Select[Any] = _MENTIONED if only is None else _MENTIONED.where(surfaces.c.entity_id.in_(only))
-    rows = (await connection.execute(asking, {"stretches": stretches})).all()
+    if about is None:
+        rows = (await connection.execute(_ALL_NAMED, {"stretches": stretches})).all()
+    else:
+        rows = (await connection.execute(_ONE_NAMED, {"stretches": stretches, "about": about})).all()
     if not rows:
         return _NONE
     part, entity, author, model, label, score, count = np.array(rows, np.int64).T
-    group = entity if by_entity else np.array([p.window for p in rests], np.int64)[part]
+    group = entity if about is None else np.array([p.window for p in rests], np.int64)[part]
     sign = np.array([p.rest.sign for p in rests], np.int64)[part, None]
     sums = np.stack([label < 0, label == 0, label > 0, count, score, score * score], axis=1)
     return Entries(group, author, model, sums * sign)
@@ -397,25 +417,38 @@ async def _mentioned(
 
 _stretches, (_of_home, _start, _stop, _place) = given("stretches", Integer, BigInteger, BigInteger, Integer)
 _score = readings.c.positive - readings.c.negative
-_MENTIONED = (
-    select(
-        _place,
-        surfaces.c.entity_id,
-        readings.c.author_id,
-        readings.c.model_id,
-        readings.c.label,
-        _score.label("score"),
-        func.sum(mentions.c.times),
-    )
+_named = (
+    _place,
+    mentions.c.entity_id,
+    readings.c.author_id,
+    readings.c.model_id,
+    readings.c.label,
+    _score.label("score"),
+    func.sum(mentions.c.times),
+)
+_ALL_NAMED = (
+    select(*_named)
     .select_from(
         _stretches.join(
-            readings,
-            (readings.c.home_id == _of_home) & (readings.c.sent_at >= _start) & (readings.c.sent_at < _stop),
+            readings, (readings.c.home_id == _of_home) & (readings.c.sent_at >= _start) & (readings.c.sent_at < _stop)
         )
     )
     .join(mentions, mentions.c.reading_id == readings.c.id)
-    .join(surfaces, surfaces.c.id == mentions.c.surface_id)
-    .group_by(_place, readings.c.id, surfaces.c.entity_id)
+    .group_by(_place, readings.c.id, mentions.c.entity_id)
+)
+_ONE_NAMED = (
+    select(*_named)
+    .select_from(
+        _stretches.join(
+            mentions,
+            (mentions.c.entity_id == bindparam("about"))
+            & (mentions.c.home_id == _of_home)
+            & (mentions.c.sent_at >= _start)
+            & (mentions.c.sent_at < _stop),
+        )
+    )
+    .join(readings, readings.c.id == mentions.c.reading_id)
+    .group_by(_place, readings.c.id)
 )
 
 
@@ -424,8 +457,8 @@ async def _named_twice(
 ) -> Entries:
     """What to take off each window, because a message that names several of `alike` is one message."""
     start, end = windows[0][0] * QUARTER_HOUR_MS, windows[-1][1] * QUARTER_HOUR_MS
-    asking = _TWICE.where(surfaces.c.entity_id.in_(alike))
-    rows = (await connection.execute(asking, {"homes": _rows(homes), "start": start, "end": end})).all()
+    asked = [[home, about] for home in homes for about in alike]
+    rows = (await connection.execute(_TWICE, {"places": asked, "start": start, "end": end})).all()
     if not rows:
         return _NONE
     sent_at, author, model, label, score, surplus = np.array(rows, np.int64).T
@@ -434,8 +467,8 @@ async def _named_twice(
     return Entries(group, author, model, sums * -surplus[:, None])
 
 
-_entities_in_it = func.count(surfaces.c.entity_id.distinct())
-_sent_inside = (readings.c.sent_at >= bindparam("start")) & (readings.c.sent_at < bindparam("end"))
+_places, (_in_home, _entity) = given("places", Integer, Integer)
+_entities_in_it = func.count(mentions.c.entity_id.distinct())
 _TWICE = (
     select(
         readings.c.sent_at,
@@ -445,67 +478,88 @@ _TWICE = (
         _score.label("score"),
         (_entities_in_it - 1).label("surplus"),
     )
-    .select_from(surfaces)
-    .join(mentions, mentions.c.surface_id == surfaces.c.id)
+    .select_from(
+        _places.join(
+            mentions,
+            (mentions.c.entity_id == _entity)
+            & (mentions.c.home_id == _in_home)
+            & (mentions.c.sent_at >= bindparam("start"))
+            & (mentions.c.sent_at < bindparam("end")),
+        )
+    )
     .join(readings, readings.c.id == mentions.c.reading_id)
-    .where(among(readings.c.home_id, "homes"), _sent_inside)
     .group_by(readings.c.id)
     .having(_entities_in_it > 1)
 )
 
 
-async def _entity_names(connection: AsyncConnection, homes: Sequence[int]) -> dict[str, tuple[str, Kind]]:
-    """Every entity's key → name and kind as most often written; hidden ones left out."""
-    meant = await meanings(connection)
-    written: dict[str, Counter[str]] = defaultdict(Counter)
-    kinds: dict[str, Counter[str]] = defaultdict(Counter)
-    for row in await connection.execute(_SPELLINGS, {"homes": _rows(homes)}):
-        key = meant.get(row.key, row.key)
-        if key is not None:
-            written[key][row.text] += row.times
-            kinds[key][row.kind] += row.times
-    return {key: (_most(written[key]), Kind(_most(kinds[key]))) for key in sorted(written)}
+async def _entity_names(
+    connection: AsyncConnection, homes: Sequence[int], alike: _Alike, only: Sequence[int] | None = None
+) -> dict[int, tuple[str, str, Kind]]:
+    """The first entity of each group → its key, and name and kind as most often written there; hidden ones left out."""
+    if only is None:
+        rows = (await connection.execute(_SPELLINGS, {"homes": _rows(homes)})).all()
+    else:
+        members = {first: [first] for first in only} | {ids[0]: list(ids) for ids in alike.groups}
+        wanted = [[id_] for first in only for id_ in members[first]]
+        rows = (await connection.execute(_SOME_SPELLINGS, {"homes": _rows(homes), "entities": wanted})).all()
+    written: dict[int, Counter[str]] = defaultdict(Counter)
+    kinds: dict[int, Counter[str]] = defaultdict(Counter)
+    keys: dict[int, str] = {}
+    for id_, key, text, kind, times in rows:
+        first = alike.first.get(id_, id_)
+        if first is not None:
+            written[first][text] += times
+            kinds[first][kind] += times
+            keys[first] = alike.keys.get(first, key)
+    return {first: (key, _most(written[first]), Kind(_most(kinds[first]))) for first, key in keys.items()}
 
 
 def _most(counted: Counter[str]) -> str:
-    return min(counted, key=lambda name: (-counted[name], name))
+    return min(counted, key=lambda name: (-counted[name], name)) if len(counted) > 1 else next(iter(counted))
 
 
 _SPELLINGS = (
-    select(entities.c.key, surfaces.c.text, spellings.c.kind, spellings.c.times)
+    select(surfaces.c.entity_id, entities.c.key, surfaces.c.text, spellings.c.kind, spellings.c.times)
     .select_from(spellings)
     .join(surfaces, surfaces.c.id == spellings.c.surface_id)
     .join(entities, entities.c.id == surfaces.c.entity_id)
     .where(among(spellings.c.home_id, "homes"))
 )
+_SOME_SPELLINGS = _SPELLINGS.where(among(surfaces.c.entity_id, "entities"))
+
+_Summed = tuple[int, int, int, int, int]  # group, people, messages, mentions, score
 
 
-def _entity_tallies(found: Entries, keys: Sequence[str], names: Mapping[str, tuple[str, Kind]]) -> list[EntityTally]:
-    """A tally for each group of `found`, which is folded; a group is the place of its key in `keys`."""
+def _summed_by_group(found: Entries) -> list[_Summed]:
+    """The sums of each group of `found`, which is folded, and how many people are behind it."""
     if not len(found.group):
         return []
-    first = np.flatnonzero(np.r_[True, np.diff(found.group) != 0])
+    new = np.diff(found.group) != 0
+    first = np.flatnonzero(np.r_[True, new])
     sums = np.add.reduceat(found.sums, first, axis=0)
-    new_person = np.r_[True, (np.diff(found.group) != 0) | (np.diff(found.author) != 0)].astype(np.int64)
-    people = np.add.reduceat(new_person, first).tolist()
-    rows = zip(found.group[first].tolist(), people, sums.tolist(), strict=True)
-    return [
-        EntityTally(
-            key=keys[group],
-            name=names[keys[group]][0],
-            kind=names[keys[group]][1],
-            mentions=mentioned,
-            messages=negative + neutral + positive,
-            people=persons,
-            score=score / 10_000,
-        )
-        for group, persons, (negative, neutral, positive, mentioned, score, _) in rows
-    ]
+    people = np.add.reduceat(np.r_[True, new | (np.diff(found.author) != 0)].astype(np.int64), first)
+    columns = (found.group[first], people, sums[:, :3].sum(axis=1), sums[:, 3], sums[:, 4])
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def _leading(sums: list[_Summed], limit: int) -> list[_Summed]:
+    """Those with most people, then most messages: `limit` of them, and all that are level with the last."""
+    ranks = sorted(((people, messages) for _, people, messages, _, _ in sums), reverse=True)
+    return [row for row in sums if row[1:3] >= ranks[limit - 1]] if 0 < limit < len(ranks) else sums
+
+
+def _entity_tally(row: _Summed, key: str, name: str, kind: Kind) -> EntityTally:
+    _, people, messages, mentioned, score = row
+    return EntityTally(
+        key=key, name=name, kind=kind, mentions=mentioned, messages=messages, people=people, score=score / 10_000
+    )
 
 
 # ---- threads and reactions -------------------------------------------------------------------------------------------
 
 _INSIDE = select(func.count()).select_from(channels).where(among(channels.c.parent_id, "homes"))
+_sent_inside = (readings.c.sent_at >= bindparam("start")) & (readings.c.sent_at < bindparam("end"))
 _in_a_thread = readings.c.thread_id.is_not(None)
 _inside = (
     readings.c.channel_id != readings.c.home_id

@@ -98,11 +98,15 @@ class Entries:
         chosen = order[first][some]
         return Entries(self.group[chosen], self.author[chosen], self.model[chosen], sums[some])
 
-    def regrouped(self, place: Mapping[int, int]) -> Entries:
-        """The entries whose group is in `place`, under the group that stands there."""
-        groups = np.array([place.get(group, -1) for group in self.group.tolist()], np.int64)
-        keep = groups >= 0
-        return Entries(groups[keep], self.author[keep], self.model[keep], self.sums[keep])
+    def regrouped(self, place: Mapping[int, int | None]) -> Entries:
+        """The entries, those of a group in `place` under the group that stands there; None leaves them out."""
+        if not place:
+            return self
+        names, back = np.unique(self.group, return_inverse=True)
+        moved = np.array([-1 if (to := place.get(name, name)) is None else to for name in names.tolist()], np.int64)
+        group = moved[back.reshape(-1)] if len(names) else self.group
+        keep = group >= 0
+        return Entries(group[keep], self.author[keep], self.model[keep], self.sums[keep])
 
     def packed(self, groups: int) -> list[bytes]:
         """The entries of each group 0 … `groups` - 1 as bytes, given that they are folded."""
@@ -291,19 +295,21 @@ def decomposed(start: int, end: int, spans: Collection[Span]) -> tuple[list[Piec
     return [p for p in best if isinstance(p, Piece)], [p for p in best if isinstance(p, Rest)]
 
 
-def _edge(a: int, b: int, spans: tuple[Span, ...], sign: int) -> Iterator[Piece | Rest]:
+@lru_cache(maxsize=4096)  # a window's end is the next one's start, and the same questions are asked again
+def _edge(a: int, b: int, spans: tuple[Span, ...], sign: int) -> tuple[Piece | Rest, ...]:
     """[a, b) with `sign`, or [b, a) with the other; `spans` from coarse to fine, each a part of the one before."""
     if a == b:
-        return
+        return ()
     if not spans:
-        yield Rest(min(a, b), max(a, b), sign if a < b else -sign)
-        return
-    span, *finer = spans
+        return (Rest(min(a, b), max(a, b), sign if a < b else -sign),)
+    span, finer = spans[0], spans[1:]
     low, high = _nearest(span, a), _nearest(span, b)
-    for bucket in _buckets(span, min(low, high), max(low, high)):
-        yield Piece(span, bucket, sign if low < high else -sign)
-    yield from _edge(a, low, tuple(finer), sign)
-    yield from _edge(b, high, tuple(finer), -sign)
+    between = _buckets(span, min(low, high), max(low, high))
+    return (
+        *(Piece(span, bucket, sign if low < high else -sign) for bucket in between),
+        *_edge(a, low, finer, sign),
+        *_edge(b, high, finer, -sign),
+    )
 
 
 def _buckets(span: Span, low: int, high: int, most: float = float("inf")) -> Iterator[int]:

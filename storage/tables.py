@@ -165,10 +165,13 @@ mentions = Table(
     Column("surface_id", ForeignKey("surfaces.id"), primary_key=True),
     Column("kind", Text, primary_key=True),
     Column("times", Integer, nullable=False),  # how often in this message
+    # As the surface and the reading have them, so that one index finds an entity's mentions in a stretch of time.
+    Column("entity_id", ForeignKey("entities.id"), nullable=False),
+    Column("home_id", ForeignKey("channels.id"), nullable=False),
+    Column("sent_at", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
-
-Index("ix_mentions_surface_id", mentions.c.surface_id)  # for aliases: which messages name both
+Index("ix_mentions_entity", mentions.c.entity_id, mentions.c.home_id, mentions.c.sent_at)
 
 reactions = Table(
     "reactions",

@@ -252,10 +252,10 @@ except RoomtoneError as error:
 @pytest.fixture
 def readable(tmp_path: Path) -> Iterator[Path]:
     """A folder that another user may enter."""
-    entered = [path for path in (tmp_path, *tmp_path.parents[:2]) if os.access(path, os.W_OK)]
+    entered = [path for path in (tmp_path, *tmp_path.parents) if not path.stat().st_mode & 0o001]
     modes = [path.stat().st_mode for path in entered]
     for path in entered:
-        path.chmod(0o755)
+        path.chmod(path.stat().st_mode | 0o055)
     yield tmp_path
     for path, mode in zip(entered, modes, strict=True):
         path.chmod(mode)

@@ -209,9 +209,14 @@ def upgrade() -> None:
         sa.Column("surface_id", NUMBER, nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("times", sa.Integer(), nullable=False),
+        sa.Column("entity_id", NUMBER, nullable=False),
+        sa.Column("home_id", NUMBER, nullable=False),
+        sa.Column("sent_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["entity_id"], ["entities.id"], name=op.f("fk_mentions_entity_id")),
+        sa.ForeignKeyConstraint(["home_id"], ["channels.id"], name=op.f("fk_mentions_home_id")),
         sa.ForeignKeyConstraint(["reading_id"], ["readings.id"], name=op.f("fk_mentions_reading_id")),
         sa.ForeignKeyConstraint(["surface_id"], ["surfaces.id"], name=op.f("fk_mentions_surface_id")),
         sa.PrimaryKeyConstraint("reading_id", "surface_id", "kind", name=op.f("pk_mentions")),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_mentions_surface_id", "mentions", ["surface_id"], unique=False)
+    op.create_index("ix_mentions_entity", "mentions", ["entity_id", "home_id", "sent_at"], unique=False)
