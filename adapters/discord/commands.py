@@ -214,7 +214,7 @@ class Commands(app_commands.Group):
         # For everybody to see: it is their messages that are read.
         await interaction.response.defer(thinking=True)
         try:
-            said = await _desk(interaction).ordered(order, asker)
+            said = await _desk(interaction).ordered(order, asker, at=interaction.id)
         except RoomtoneError as error:
             said = str(error)
         await interaction.followup.send(said, allowed_mentions=discord.AllowedMentions.none())

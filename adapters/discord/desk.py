@@ -19,7 +19,7 @@ from adapters.discord.orders import Start, Stop, order
 from adapters.discord.outlet import Outlet, Rights, Room
 from adapters.discord.render import Reply, puzzled, render
 from adapters.discord.rooms import Rooms, Spot
-from adapters.discord.translate import room, snowflake
+from adapters.discord.translate import room
 from bot.answer import Answer
 from bot.errors import QuestionError, RoomtoneError
 from bot.message import Platform
@@ -65,13 +65,14 @@ class Desk:
 
     async def mentioned(self, text: str, message: discord.Message, *, follow_up: bool) -> None:
         """Answer a message that asks `text` of us, where it stands; with `follow_up` only if it is a question."""
-        if not isinstance(message.author, discord.Member) or not isinstance(message.channel, Room):
+        member = await _member(message)
+        if member is None or not isinstance(message.channel, Room):
             return
-        asker = Asker(message.author, message.channel)
+        asker = Asker(member, message.channel)
         view: discord.ui.View | None = None
         async with _typing(message.channel):
             try:
-                say, veiled = await self._openly(text, asker)
+                say, veiled = await self._openly(text, asker, message.id)
             except QuestionError as error:
                 if follow_up:
                     return
@@ -86,10 +87,10 @@ class Desk:
             reference = message.to_reference(fail_if_not_exists=False)
             await self.outlet.say(message.channel, say, key=f"answer {message.id}", reference=reference, view=view)
 
-    async def _openly(self, text: str, asker: Asker) -> tuple[Callable[[Rights], Reply], bool]:
+    async def _openly(self, text: str, asker: Asker, at: int) -> tuple[Callable[[Rights], Reply], bool]:
         """What everybody may see of the answer, and whether the rest is for the asker only."""
         if (wanted := order(text)) is not None:
-            done = Reply(await self.ordered(wanted, asker))
+            done = Reply(await self.ordered(wanted, asker, at=at))
             return (lambda _: done), False
         understood = await self.asking.understood(text, asker)
         if understood.public:
@@ -142,8 +143,8 @@ class Desk:
         except RoomtoneError as error:
             return Reply(str(error))
 
-    async def ordered(self, wanted: Start | Stop, asker: Asker) -> str:
-        """Do what was ordered, if the asker may order it; the sentence to say."""
+    async def ordered(self, wanted: Start | Stop, asker: Asker, *, at: int) -> str:
+        """Do what was ordered, if the asker may order it; the sentence to say. `at` is the order's own snowflake."""
         target = asker.room
         if target is None:
             return "I can't see the channel that this thread belongs to: allow View Channel there."
@@ -151,24 +152,24 @@ class Desk:
             return "Only somebody who may manage this channel (Manage Channel) can start or stop my reading it."
         match wanted:
             case Start():
-                return await self._start(target, wanted.backfill)
+                return await self._start(target, wanted.backfill, since=at + 1)
             case Stop():
                 return await self._stop(target)
 
-    async def _start(self, target: discord.abc.GuildChannel, backfill: int) -> str:
+    async def _start(self, target: discord.abc.GuildChannel, backfill: int, *, since: int) -> str:
         mine = target.permissions_for(target.guild.me)
         if not mine.view_channel or not mine.read_message_history:
             return f"I can't read {target.mention}: allow View Channel and Read Message History there."
-        workspace, now = str(target.guild.id), self._clock()
+        workspace = str(target.guild.id)
         self._rooms.learn(spot_of(target))
-        place, since = room(workspace, target.id), snowflake(now)
+        place = room(workspace, target.id)
         is_new = await self._rooms.start(workspace, target.id, since=since)
         if is_new:
             await self._cursors.advance({place: str(since)})
             self._intake.put_seen(workspace, target.id)
             self._intake.caught_up(place, str(since), gap=self._intake.gap)
         if backfill:
-            await self._history.backfill(workspace, target.id, since=now - timedelta(days=backfill))
+            await self._history.backfill(workspace, target.id, since=self._clock() - timedelta(days=backfill))
         self._history.want()
         past = f" The last {backfill} days are read too, which takes a while." if backfill else ""
         if not await self._notes.claim(Platform.DISCORD, workspace, f"{INTRODUCED}{target.id}", True):
@@ -213,6 +214,15 @@ def asker_of(interaction: discord.Interaction[Any]) -> Asker | None:
     member, channel = interaction.user, interaction.channel
     if isinstance(member, discord.Member) and isinstance(channel, Room):
         return Asker(member, channel)
+    return None
+
+
+async def _member(message: discord.Message) -> discord.Member | None:
+    """Who wrote a message, with their roles; None if they have left."""
+    if isinstance(message.author, discord.Member) or message.guild is None:
+        return message.author if isinstance(message.author, discord.Member) else None
+    with suppress(discord.HTTPException):
+        return await message.guild.fetch_member(message.author.id)
     return None
 
 
