@@ -31,6 +31,7 @@ from storage.rollups import (
     Entries,
     Rest,
     Span,
+    buckets,
     decomposed,
     joined,
     month_before,
@@ -65,9 +66,14 @@ class StoredReadings:
     async def channels(self) -> Sequence[ChannelSummary]:
         """Every channel ever seen."""
         async with self._database.reading() as connection:
-            places = places_of(await connection.execute(EVERY))
-            months = (await connection.execute(_MONTHS)).all()
-            extent = {row.home_id: row for row in await connection.execute(_EXTENT)}
+            places = places_of((await connection.execute(EVERY)).all())
+            extent = {row.home_id: row for row in (await connection.execute(_EXTENT)).all()}
+            keys = [
+                [home, Span.MONTH, end]
+                for home, row in extent.items()
+                for end in buckets(Span.MONTH, row.first // QUARTER_HOUR_MS, row.last // QUARTER_HOUR_MS)
+            ]
+            months = (await connection.execute(_MONTHS, {"buckets": keys, "about": MESSAGES})).all()
         sums: dict[int, list[bytes]] = defaultdict(list)
         for month in months:
             sums[month.home_id].append(month.tallies)
@@ -192,8 +198,6 @@ def _summary(place: Place, months: Entries, extent: Any) -> ChannelSummary:
 
 _home_is_given = among(channels.c.id, "homes") | among(channels.c.parent_id, "homes")
 
-_MONTHS = select(rollups.c.home_id, rollups.c.tallies).where(rollups.c.span == Span.MONTH, rollups.c.about == MESSAGES)
-
 # One walk down the index for each end of each channel; an aggregate over all readings would read them all.
 _read_here = (readings.c.home_id == channels.c.id) & readings.c.label.is_not(None)
 _extents = select(
@@ -295,6 +299,9 @@ _BUCKETS = (
     select(rollups.c.span, rollups.c.end, rollups.c.tallies)
     .select_from(_of_given)
     .where(rollups.c.about == bindparam("about"))
+)
+_MONTHS = (
+    select(rollups.c.home_id, rollups.c.tallies).select_from(_of_given).where(rollups.c.about == bindparam("about"))
 )
 _ENTITY_BUCKETS = (
     select(rollups.c.span, rollups.c.end, rollups.c.about, rollups.c.tallies)

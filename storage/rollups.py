@@ -324,6 +324,12 @@ def _buckets(span: Span, low: int, high: int, most: float = float("inf")) -> Ite
         yield low
 
 
+def buckets(span: Span, first: int, last: int) -> list[int]:
+    """The ends of all buckets from that of the quarter hour `first` to that of `last`."""
+    low, high = (int(ends(span, np.array([quarter * QUARTER_HOUR_MS]))[0]) for quarter in (first, last))
+    return [low, *_buckets(span, low, high)]
+
+
 def month_before(end: int) -> int:
     """The beginning of the month that ends at `end`."""
     return _this_month(end - 1)
