@@ -163,10 +163,14 @@ class StoredReadings:
             homes = await _homes(connection, channels)
             found, _ = await _window_sums(connection, homes, [_quarters(window)], UNREAD)
             named = {row.id: row.name for row in await connection.execute(select(reasons))}
-            inside = places_of(await connection.execute(EVERY.where(_home_is_given), {"homes": _rows(homes)}))
-            everywhere = {place.channel for place in inside} | set(channels)
-            digests = [channel_of(channel, self._seal) for channel in everywhere]
-            still = await connection.scalar(_WAITING, {"channels": digests, **_bounds(window)}) or 0
+            still = 0
+            waiting = {row.channel: row.messages for row in await connection.execute(_WAITING, _bounds(window))}
+            if waiting:
+                inside = places_of(
+                    (await connection.execute(EVERY.where(_home_is_given), {"homes": _rows(homes)})).all()
+                )
+                everywhere = {place.channel for place in inside} | set(channels)
+                still = sum(waiting.get(channel_of(channel, self._seal), 0) for channel in everywhere)
         counted: Counter[str] = Counter()
         for model, messages in zip(found.model.tolist(), found.sums[:, 1].tolist(), strict=True):
             counted[named[model]] += messages
@@ -619,12 +623,11 @@ _REACTIONS = (
 # ---- what waits ------------------------------------------------------------------------------------------------------
 
 _WAITING = (
-    select(func.count())
-    .select_from(inbox)
+    select(inbox.c.channel, func.count().label("messages"))
     .where(
         inbox.c.subject.is_not(None),
-        inbox.c.channel.in_(bindparam("channels", expanding=True)),
         inbox.c.sent_at >= bindparam("start"),
         inbox.c.sent_at < bindparam("end"),
     )
+    .group_by(inbox.c.channel)
 )
