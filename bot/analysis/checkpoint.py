@@ -62,6 +62,14 @@ class Source:
     revision: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, written: str, labels: Mapping[str, str] | None = None) -> Self:
+        """The source that a setting names: a folder, `acme/mood`, or `acme/mood@revision` pinned."""
+        model, at, revision = written.rpartition("@")
+        if not at or "/" in revision or cls(written).is_folder:
+            return cls(written, labels=labels or {})
+        return cls(model, revision, labels or {})
+
     @property
     def is_folder(self) -> bool:
         """Is it a folder of this machine rather than an id of the hub?"""

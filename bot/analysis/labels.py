@@ -82,6 +82,14 @@ class Scale:
         return Sentiment(negative, neutral, positive)
 
 
+def explained(written: str) -> dict[str, str]:
+    """What `LABEL_0=negative, LABEL_1=` says: each label's meaning, empty for none. Raises ConfigurationError."""
+    pairs = [part.partition("=") for part in written.split(",") if part.strip()]
+    if not all(name.strip() and equals for name, equals, _ in pairs):
+        raise ConfigurationError("Labels are explained as LABEL_0=negative,LABEL_1=neutral,LABEL_2=positive.")
+    return {name.strip(): meaning.strip() for name, _, meaning in pairs}
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A token's tag: code points `start` … `end` of the text, the model's own `tag` ("B-PER", "O"), its probability."""

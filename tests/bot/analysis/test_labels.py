@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.analysis import Entity, Kind, Label
-from bot.analysis.labels import Piece, Scale, Tags
+from bot.analysis.labels import Piece, Scale, Tags, explained
 from bot.errors import ConfigurationError
 
 
@@ -241,3 +241,21 @@ def test_whatever_the_pieces_names_are_ascending_apart_and_cut_from_the_text(
     assert all(entity.text == text[entity.start : entity.end] and entity.text.strip() for entity in found)
     assert all(before.end <= after.start for before, after in pairwise(found))
     assert all(0 <= entity.confidence <= 1 for entity in found)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("", {}),
+        ("LABEL_0=negative,LABEL_1=positive", {"LABEL_0": "negative", "LABEL_1": "positive"}),
+        (" 1 star = negative , LABEL_1= ,", {"1 star": "negative", "LABEL_1": ""}),
+    ],
+)
+def test_a_map_of_labels_is_read_as_people_write_it(written: str, meant: dict[str, str]) -> None:
+    assert explained(written) == meant
+
+
+@pytest.mark.parametrize("written", ["negative", "LABEL_0=negative,positive", "=negative"])
+def test_a_map_of_labels_that_is_none_is_refused(written: str) -> None:
+    with pytest.raises(ConfigurationError, match="LABEL_0=negative"):
+        explained(written)
