@@ -121,6 +121,8 @@ class History:
         self._pace = pace
         self._wanted = asyncio.Event()
         self._swept: datetime | None = None
+        self._missed = True
+        """Was there a gap since the last sweep?"""
 
     def want(self) -> None:
         """There is something to read: a server came, a channel was started, a back-fill was asked for."""
@@ -153,32 +155,34 @@ class History:
     async def round(self) -> None:
         """Catch up everywhere, then back-fill what was asked for, then sweep if it is time. Raises RoomtoneError."""
         gap = self._intake.gap
-        missed = False
         for workspace in self._reach.workspaces():
             await self._rooms.load(workspace)
             for channel in sorted(self._rooms.started(workspace)):
                 if not self._intake.is_in_step(room(workspace, channel)):
-                    missed |= await self._visited(workspace, channel, lambda w, c: self._catch_up(w, c, gap))
+                    await self._visited(workspace, channel, lambda w, c: self._catch_up(w, c, gap))
+                    self._missed = True
         for workspace in self._reach.workspaces():
             await self._backfills(workspace)
-        if self._is_interrupted:
-            return
-        if missed or self._swept is None or self._clock() - self._swept >= SWEEP_EVERY:
+        if not self._is_interrupted and self._is_sweep_due:
             for workspace in self._reach.workspaces():
                 for channel in sorted(self._rooms.started(workspace)):
                     await self._visited(workspace, channel, self._sweep)
-            self._swept = self._clock()
+            self._swept, self._missed = self._clock(), False
+
+    @property
+    def _is_sweep_due(self) -> bool:
+        return self._missed or self._swept is None or self._clock() - self._swept >= SWEEP_EVERY
 
     @property
     def _is_interrupted(self) -> bool:
         """Is there something to catch up with, which comes before the past?"""
         return self._wanted.is_set() or self._intake.gaps.is_set()
 
-    async def _visited(self, workspace: str, channel: int, visit: Callable[[str, int], Awaitable[None]]) -> bool:
+    async def _visited(self, workspace: str, channel: int, visit: Callable[[str, int], Awaitable[None]]) -> None:
         """Do something in a channel that may be gone by then."""
         if not self._reach.is_readable(workspace, channel):
             _log.warning("a channel can't be read; allow View Channel and Read Message History", channel=channel)
-            return False
+            return
         try:
             await visit(workspace, channel)
         except Missing:
@@ -186,7 +190,6 @@ class History:
             await self._rooms.stop(workspace, channel)
         except Hidden:
             _log.warning("a channel is hidden from us; allow View Channel and Read Message History", channel=channel)
-        return True
 
     # Catching up
 

@@ -86,6 +86,7 @@ class Parts:
     @asynccontextmanager
     async def running(self, *, ready: bool = True) -> AsyncIterator[asyncio.Task[None]]:
         """Connected, with all history read, unless `ready` is False; stopped in the end as by a signal."""
+        await self.adapter.rooms.load(GUILD)
         task = asyncio.create_task(self.adapter.run())
         try:
             if ready:

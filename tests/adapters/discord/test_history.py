@@ -1,0 +1,175 @@
+"""What was missed: catching up, back-filling, and the sweep, on a local Discord with pages of a hundred."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from adapters.discord.history import BACKFILL
+from adapters.discord.translate import room, snowflake
+from bot.message import ChannelGone, Deletion, Gone, Message, Platform
+from storage import Storage
+from tests.adapters.discord.parts import Parts, until
+from tests.adapters.discord.payloads import GENERAL, GUILD, message
+from tests.examples import AT, DAY
+from tests.servers.discord import Fault, LocalDiscord, a_thread, local_discord
+
+NOW = AT + DAY
+"""The tests' own time: a day after their messages."""
+
+PAGES = rf"/channels/{GENERAL}/messages"
+
+
+def numbers(parts: Parts) -> set[str]:
+    return {event.text for event in parts.kept if isinstance(event, Message) and not event.from_bot}
+
+
+async def spoken(server: LocalDiscord, first: int, last: int, *, channel: str = GENERAL) -> None:
+    for number in range(first, last + 1):
+        await server.write(message(number, channel_id=channel, content=f"message {number}"))
+
+
+async def test_7_what_was_missed_is_read_in_pages_with_a_thread_begun_and_archived_meanwhile(storage: Storage):
+    async with local_discord() as server:
+        first = Parts(storage, clock=lambda: NOW)
+        await first.read()
+        async with first.running():
+            await spoken(server, 1, 3)
+            await until(lambda: len(numbers(first)) == 3)
+            await first.adapter.intake.settled()
+        with server.unseen():
+            await spoken(server, 4, 253)
+            server.threads["777"] = a_thread("777")
+            await spoken(server, 300, 305, channel="777")
+            await server.archive("777", at=(AT + DAY).isoformat())
+
+        second = Parts(storage, clock=lambda: NOW)
+        async with second.running():
+            await spoken(server, 254, 254)
+            await until(lambda: "message 254" in numbers(second))
+        await second.ingest.drain()
+        (general,) = [c for c in await storage.readings.channels() if c.messages]
+
+    assert numbers(second) == {f"message {number}" for number in [*range(4, 255), *range(300, 306)]}
+    assert general.channel == room(GUILD, GENERAL)
+    assert general.messages == 254 + 6
+
+
+async def test_an_idle_start_asks_for_no_page(storage: Storage):
+    async with local_discord() as server:
+        first = Parts(storage, clock=lambda: NOW)
+        await first.read()
+        async with first.running():
+            await spoken(server, 1, 3)
+            await until(lambda: len(numbers(first)) == 3)
+            await first.adapter.intake.settled()
+            await first.ingest.drain()
+        server.requests.clear()
+
+        second = Parts(storage, clock=lambda: NOW)
+        async with second.running():
+            before_the_sweep = [path for verb, path in server.requests if path.endswith("/messages")]
+
+    assert len(before_the_sweep) <= 1
+    assert numbers(second) == set()
+
+
+async def test_8_what_was_edited_and_deleted_meanwhile_is_found_by_the_sweep(storage: Storage):
+    async with local_discord() as server:
+        first = Parts(storage, clock=lambda: NOW)
+        await first.read()
+        async with first.running():
+            await spoken(server, 1, 5)
+            await until(lambda: len(numbers(first)) == 5)
+        await first.ingest.drain()
+        with server.unseen():
+            await server.edit(message(2, content="edited", edited_timestamp=(AT + timedelta(hours=1)).isoformat()))
+            await server.delete(GENERAL, message(3)["id"], message(5)["id"])
+
+        second = Parts(storage, clock=lambda: NOW)
+        async with second.running():
+            await until(lambda: any(isinstance(event, Deletion) for event in second.kept))
+
+    assert numbers(second) == {"edited"}
+    assert {event.id.id for event in second.kept if isinstance(event, Deletion)} == {message(3)["id"], message(5)["id"]}
+
+
+async def test_8_a_channel_deleted_meanwhile_leaves_the_numbers(storage: Storage):
+    async with local_discord() as server:
+        server.channels.pop(GENERAL)
+        parts = Parts(storage, clock=lambda: NOW)
+        await parts.read()
+        async with parts.running(ready=False):
+            await until(lambda: any(isinstance(event, ChannelGone) for event in parts.kept))
+            await until(lambda: not parts.adapter.rooms.started(GUILD))
+
+    (gone,) = [event for event in parts.kept if isinstance(event, ChannelGone)]
+    assert (gone.channel, gone.why) == (room(GUILD, GENERAL), Gone.DELETED)
+
+
+async def test_8_a_server_that_removed_us_meanwhile_leaves_the_numbers(storage: Storage):
+    async with local_discord() as server:
+        parts = Parts(storage, clock=lambda: NOW)
+        await parts.read()
+        server.in_guild = False
+        async with parts.running(ready=False):
+            await until(lambda: any(isinstance(event, ChannelGone) for event in parts.kept))
+            await until(lambda: parts.adapter.is_ready)
+
+    assert [event.why for event in parts.kept if isinstance(event, ChannelGone)] == [Gone.DELETED]
+
+
+async def test_a_backfill_reads_the_past_to_its_bound_with_threads_and_survives_a_restart(storage: Storage):
+    async with local_discord() as server:
+        with server.unseen():
+            await spoken(server, 1, 250)
+            server.threads["777"] = a_thread("777")
+            await spoken(server, 300, 305, channel="777")
+        bound = AT + timedelta(minutes=11)  # message 11 and later
+        first = Parts(storage, clock=lambda: NOW)
+        await first.read(since=snowflake(NOW))
+        async with first.running():
+            await first.adapter.history.backfill(GUILD, int(GENERAL), since=bound)
+            await until(lambda: len(numbers(first)) >= 100)
+            refused = Fault("GET", PAGES, 400, times=1_000_000)
+            server.faults.append(refused)
+            await until(lambda: refused.times < 1_000_000)
+            jobs = await storage.notes.notes(Platform.DISCORD, GUILD, BACKFILL)
+        server.faults.clear()
+
+        second = Parts(storage, clock=lambda: NOW)
+        async with second.running():
+            await until(lambda: len(numbers(first) | numbers(second)) >= 246)
+
+    assert list(jobs) == [f"{BACKFILL}{GENERAL}", f"{BACKFILL}777"]
+    assert numbers(first) | numbers(second) == {f"message {number}" for number in [*range(11, 251), *range(300, 306)]}
+
+
+async def test_4_history_outlasts_errors_and_rate_limits(storage: Storage):
+    async with local_discord() as server:
+        with server.unseen():
+            await spoken(server, 1, 5)
+        limited = {"message": "You are being rate limited.", "retry_after": 0.05, "global": False}
+        server.faults += [
+            Fault("GET", PAGES, 503, times=2, body={}),
+            Fault("GET", PAGES, 429, body=limited, headers={"Via": "1.1 local"}),
+            Fault("GET", PAGES, 429, body=limited),
+            Fault("GET", PAGES, -1),
+        ]
+        parts = Parts(storage, clock=lambda: NOW)
+        await parts.read()
+        async with parts.running():
+            assert numbers(parts) == {f"message {number}" for number in range(1, 6)}
+
+    assert [fault.times for fault in server.faults] == [0, 0, 0, 0]
+
+
+async def test_a_row_that_cannot_be_read_does_not_hide_the_others(storage: Storage):
+    async with local_discord() as server:
+        with server.unseen():
+            await spoken(server, 1, 2)
+            await server.write(message(3, type=...))
+            await spoken(server, 4, 5)
+        parts = Parts(storage, clock=lambda: NOW)
+        await parts.read()
+        async with parts.running():
+            assert numbers(parts) == {f"message {number}" for number in (1, 2, 4, 5)}
