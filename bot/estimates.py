@@ -26,8 +26,10 @@ RESOLUTION = 0.02
 """Authors are never taken to differ by less than this (standard deviation of their means, as a score): five people
 who each said one neutral thing are not certain to a hair."""
 
-WITHIN = 7.0
-"""Working guess for degrees of freedom alone: how much more one person's messages vary than people do (variances)."""
+WITHIN = 10.0
+"""Working guess: how many times more one person's messages vary than people do (variances). 12 in half a year of a
+public developers' channel. Intervals hold whatever it truly is; it says how few people they may rest on, and how many
+messages make somebody's own usual."""
 
 ENOUGH_TO_TRIM = 6
 """Windows from which on the usual leaves the highest and the lowest out."""
@@ -35,13 +37,13 @@ ENOUGH_TO_TRIM = 6
 LEAST_FOR_SWING = 4
 """Fewer windows than this say nothing about how much a channel swings."""
 
-MOST_FREEDOM = 10.0
+MOST_FREEDOM = 12.0
 """Degrees of freedom of a change, however many people: how far conversations and weeks swing is known from few weeks.
 Set by simulation (`bench/simulation.py`)."""
 
-STEADY = 2.0
-"""Working guess for weights alone: how much more one message varies than a person's mood from week to week. Somebody
-who wrote once counts a third of a voice in a change, somebody who wrote ten times five sixths."""
+STEADY = 6.0
+"""Working guess for weights alone: how many times more one message varies than a person's mood does from week to week.
+In a change somebody who wrote once counts a seventh of a voice, ten times five eighths, and nobody more than one."""
 
 SWINGS = 8.0
 """Windows without excess that are added to those seen before a channel is said to swing."""

@@ -129,7 +129,8 @@ def side(looked_at: Side) -> str:
 def level(mood: Mood) -> str:
     """A mood in words; never more than its interval carries."""
     if mood.low <= 0 <= mood.high:
-        return "about neutral"
+        narrow = max(-mood.low, mood.high) < MARKED
+        return "about neutral" if narrow else "neither clearly positive nor negative"
     size = abs(mood.estimate)
     strength = "slightly " if size < 10 else "" if size < 40 else "very "
     return strength + ("positive" if mood.estimate > 0 else "negative")

@@ -134,7 +134,7 @@ async def test_a_channel_with_too_little_is_named_but_has_no_number():
 
 async def test_the_more_channels_are_looked_at_the_clearer_a_change_must_be():
     channels = [Channel(Platform.CONSOLE, "acme", str(n)) for n in range(12)]
-    slight = [*weeks(-8, -1), *a_week(shift=-0.068)]
+    slight = [*weeks(-8, -1), *a_week(shift=-0.085)]
     reads = [replace(read, channel=channel) for channel in channels[1:] for read in QUIET]
     reads += [replace(read, channel=channels[0]) for read in slight]
     places = [Place(channel, channel.id) for channel in channels]
