@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -168,6 +169,8 @@ class Slack:
                     tasks.create_task(self._pasts(), name="slack pasts")
             except ExceptionGroup as ended:
                 raise ended.exceptions[0] from ended
+            finally:
+                await self._finished()
 
     @property
     def outlet(self) -> Outlet:
@@ -480,7 +483,7 @@ class Slack:
         waiting = asyncio.create_task(_wait(ready))
         said_first = await first(waiting)
         working = bool(said_first)
-        await ack(**said_first) if said_first else await ack()
+        await ack(said_first if working else "")
         acknowledged.set()
         waiting.cancel()
 
@@ -546,23 +549,25 @@ class Slack:
         """Know our channels, close gaps, and let the cursors follow."""
         while True:
             await self.ready.wait()
-            if self._gap.is_set():
-                self._gap.clear()
-                try:
-                    await self._arrive()
-                    await self._history.close_gaps()
-                except (PlatformError, StorageError) as error:
-                    _log.warning("a gap may be open", why=str(error))
-                    self._start(self._again())
-            try:
-                await self._history.follow()
-            except StorageError as error:
-                _log.warning("how far slack was read is not noted", why=str(error))
-            try:
+            await self._whole(self._tend())
+            with suppress(TimeoutError):
                 async with asyncio.timeout(self._pace.upkeep):
                     await self._gap.wait()
-            except TimeoutError:
-                await self._listen()
+
+    async def _tend(self) -> None:
+        if self._gap.is_set():
+            self._gap.clear()
+            try:
+                await self._arrive()
+                await self._history.close_gaps()
+            except (PlatformError, StorageError) as error:
+                _log.warning("a gap may be open", why=str(error))
+                asyncio.get_running_loop().call_later(self._pace.upkeep, self._gap.set)
+        try:
+            await self._history.follow()
+        except StorageError as error:
+            _log.warning("how far slack was read is not noted", why=str(error))
+        await self._listen()
 
     async def _listen(self) -> None:
         """After a long silence, ask whether something was said meanwhile: then the open socket is deaf."""
@@ -577,10 +582,6 @@ class Slack:
         if spoken:
             self._deaf.set()
             self._missed()
-
-    async def _again(self) -> None:
-        await asyncio.sleep(self._pace.upkeep)
-        self._gap.set()
 
     async def _arrive(self) -> None:
         """Compare the channels we are in with those we know: invited or put out while we were away."""
@@ -602,13 +603,16 @@ class Slack:
         """Read the pasts that were asked for, and say so when one is done."""
         while True:
             await self.ready.wait()
-            try:
-                for channel, progress in await self._history.work():
-                    done = backfill_done(progress)
-                    await self._outlet.say(channel, done, key=f"backfilled {channel.id} {self._clock():%Y-%m-%dT%H:%M}")
-            except (PlatformError, StorageError) as error:
-                _log.warning("the past waits", why=str(error))
+            await self._whole(self._work())
             await asyncio.sleep(min(self._pace.upkeep, 5.0))
+
+    async def _work(self) -> None:
+        try:
+            for channel, progress in await self._history.work():
+                done = backfill_done(progress)
+                await self._outlet.say(channel, done, key=f"backfilled {channel.id} {self._clock():%Y-%m-%dT%H:%M}")
+        except (PlatformError, StorageError) as error:
+            _log.warning("the past waits", why=str(error))
 
     # ---- tasks ------------------------------------------------------------------------------------------------------
 
@@ -617,6 +621,22 @@ class Slack:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+
+    async def _whole(self, step: Coroutine[Any, Any, None]) -> None:
+        """Do a step that isn't to be broken off half-way when we stop."""
+        task = asyncio.create_task(step)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.shield(task)
+
+    async def _finished(self) -> None:
+        """Let what was begun end, within a few seconds."""
+        self._history.stop()
+        if self._tasks:
+            _, pending = await asyncio.wait(self._tasks, timeout=DRAIN_SECONDS)
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

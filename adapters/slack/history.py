@@ -87,6 +87,7 @@ class History:
         self._clock = clock
         self._whole: set[Channel] = set()
         self._probed = 0
+        self._stopping = False
         self._locks: dict[Channel, asyncio.Lock] = {}
 
     async def conversations(self) -> Sequence[Mapping[str, Any]]:
@@ -114,6 +115,10 @@ class History:
         if news is not None:
             await self._ingest.accept(news)
         return news if isinstance(news, ChannelSeen) else None
+
+    def stop(self) -> None:
+        """End what is under way at its next page."""
+        self._stopping = True
 
     def doubt(self) -> None:
         """Something may have been missed: no cursor moves until its channel has been read again."""
@@ -208,14 +213,18 @@ class History:
         for name in await self._notes.notes(Platform.SLACK, self._us.workspace, _JOB):
             channel = self._us.channel(name.removeprefix(_JOB))
             try:
-                finished.append((channel, await self._backfill(channel)))
+                progress = await self._backfill(channel)
             except Refusal as refusal:
                 _log.warning("a past can't be read", channel=channel.id, why=refusal.code)
+            else:
+                if progress is None:
+                    break
+                finished.append((channel, progress))
             await self._notes.drop_note(Platform.SLACK, self._us.workspace, name)
         return finished
 
-    async def _backfill(self, channel: Channel) -> Progress:
-        """Newest first, a page at a time; after each the note says where to go on."""
+    async def _backfill(self, channel: Channel) -> Progress | None:
+        """Newest first, a page at a time; after each the note says where to go on. None: stopped before the end."""
         name = _job(channel)
         job = dict(await self._notes.note(Platform.SLACK, self._us.workspace, name))
         while True:
@@ -236,6 +245,8 @@ class History:
             if not more:
                 oldest = from_epoch(job["oldest"]) or now
                 return Progress(oldest, oldest, int(job["messages"]))
+            if self._stopping:
+                return None
 
     async def _make_room(self) -> None:
         while (await self._inbox.count()).waiting > MOST_WAITING:  # noqa: ASYNC110  # the inbox rings no bell

@@ -55,6 +55,7 @@ class Outlet:
         self._draw = draw
         self._settle = settle
         self._scan_waits = scan_waits
+        self._turns: dict[str, asyncio.Lock] = {}
 
     async def post(self, channel: Channel, answer: Answer, /, *, key: str, shared_by: str | None = None) -> MessageId:
         """Post `answer`, with its chart, at most once for `key`, whatever is retried and whoever crashes.
@@ -82,6 +83,13 @@ class Outlet:
 
     async def say(self, channel: Channel, said: Mapping[str, Any], *, key: str) -> MessageId:
         """Post what is rendered already, at most once for `key`. Raises Refusal, Uncertain."""
+        async with self._turns.setdefault(key, asyncio.Lock()):
+            try:
+                return await self._say(channel, said, key)
+            finally:
+                self._turns.pop(key, None)  # whoever waits holds the lock itself
+
+    async def _say(self, channel: Channel, said: Mapping[str, Any], key: str) -> MessageId:
         name = f"post {key}"
         intent = {"channel": channel.id, "at": datetime.now(UTC).timestamp(), "mark": secrets.token_hex(8)}
         if not await self._notes.claim(Platform.SLACK, self._us.workspace, name, intent):
