@@ -24,7 +24,7 @@ from adapters.discord.outlet import Draw, Outlet, Room
 from adapters.discord.reach import ClientReach
 from adapters.discord.rooms import Rooms
 from adapters.discord.translate import asked, cleared, deleted, mentions, moment, reacted, room, written
-from bot.errors import ConfigurationError, PlatformError
+from bot.errors import ConfigurationError
 from bot.message import Channel, ChannelGone, Event, Gone, Platform
 from bot.privacy import Pseudonyms
 from bot.store import Cursors, Held, Notes, Readings
@@ -451,16 +451,3 @@ def as_payload(message: discord.Message) -> Mapping[str, Any]:
         "poll": None if message.poll is None else {"question": {"text": message.poll.question}},
         "edited_timestamp": None if message.edited_at is None else message.edited_at.isoformat(),
     }
-
-
-async def application(token: str) -> discord.AppInfo:
-    """What Discord says of the application that `token` belongs to. Raises ConfigurationError, PlatformError."""
-    async with discord.Client(intents=discord.Intents.none()) as client:
-        try:
-            async with asyncio.timeout(LONGEST_WAIT):
-                await client.login(token)
-                return await client.application_info()
-        except discord.LoginFailure:
-            raise ConfigurationError(REFUSED) from None
-        except (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise PlatformError(f"Discord can't be reached ({type(error).__name__}); check the network.") from error

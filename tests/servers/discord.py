@@ -100,6 +100,8 @@ class LocalDiscord:
         self.close_next: int | None = None
         """Close the next IDENTIFY with this code."""
         self.intents = 0
+        self.flags = 1 << 19
+        """The application's: Message Content Intent is on, for up to a hundred servers."""
         self._sessions: dict[str, Session] = {}
         self._current: Session | None = None
         self._nonces: dict[tuple[str, str], dict[str, Any]] = {}
@@ -297,6 +299,10 @@ class LocalDiscord:
             ("GET", r"/channels/(\d+)/threads/archived/public", self._archived),
             ("GET", r"/channels/(\d+)", self._channel),
             ("POST", r"/channels/(\d+)/typing", lambda request, channel: None),
+            ("GET", r"/users/@me/guilds", lambda request: [self.guild] if self.in_guild else []),
+            ("GET", r"/guilds/(\d+)", lambda request, guild: self.guild),
+            ("GET", r"/guilds/(\d+)/channels", lambda request, guild: list(self.channels.values())),
+            ("GET", r"/guilds/(\d+)/members/(\d+)", lambda request, *_: self.guild["members"][0]),
             ("PUT", r"/applications/(\d+)/guilds/(\d+)/commands", lambda request, *_: []),
         ]
         for verb, pattern, serve in routes:
@@ -314,7 +320,7 @@ class LocalDiscord:
 
     def _application(self, request: web.Request) -> Any:
         words = {"id": "1", "name": "Roomtone", "icon": None, "description": "", "bot_public": True, "verify_key": ""}
-        return words | {"bot_require_code_grant": False, "owner": OWNER, "flags": 1 << 19, "summary": ""}
+        return words | {"bot_require_code_grant": False, "owner": OWNER, "flags": self.flags, "summary": ""}
 
     def _page(self, request: web.Request, channel: str) -> Any:
         if channel not in self.channels and channel not in self.threads:
