@@ -29,6 +29,7 @@ from adapters.slack.asking import Answering, Asker, Asking, first
 from adapters.slack.calls import Calls, Refusal, Uncertain
 from adapters.slack.history import History
 from adapters.slack.home import Home
+from adapters.slack.manifest import PATH
 from adapters.slack.outlet import Draw, Outlet
 from adapters.slack.people import People
 from adapters.slack.render import ASK, SHARE, Asked, refused, said
@@ -49,7 +50,7 @@ DEAD_SECONDS = 2.0
 """How long a socket may be gone before its ticket is thrown away: the SDK would try the same one for ever."""
 HOPELESS_SECONDS = 60.0
 """How long before the whole socket client is."""
-PATH = "/slack/events"
+
 LARGEST_BODY = 4 * 2**20
 
 _log = structlog.get_logger(__name__)
@@ -186,7 +187,7 @@ class Slack:
             self._access.api,
             session=session,
             retry_handlers=[],
-            logger=_quiet_logger(),
+            logger=quiet_logger(),
             timeout=int(CALL_SECONDS),
         )
 
@@ -247,7 +248,7 @@ class Slack:
 
         app = AsyncApp(
             name="roomtone",
-            logger=_quiet_logger(),
+            logger=quiet_logger(),
             signing_secret=self._access.signing_secret or "",
             client=self._web(session, None),
             authorize=authorize,
@@ -665,7 +666,7 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _quiet_logger() -> logging.Logger:
+def quiet_logger() -> logging.Logger:
     """Bolt's and the SDK's logger: at DEBUG they write whole messages and tokens, so they never get there."""
     logger = logging.getLogger("adapters.slack.sdk")
     logger.setLevel(logging.WARNING)
