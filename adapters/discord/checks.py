@@ -9,7 +9,10 @@ import aiohttp
 import discord
 
 from adapters.discord.client import MISSING_INTENT, REFUSED
+from adapters.discord.rooms import GUILD, STARTED
 from bot.doctor import Finding
+from bot.message import Platform
+from bot.store import Notes
 
 LEAST = discord.Permissions(
     view_channel=True,
@@ -49,6 +52,15 @@ async def application_id(token: str) -> int | None:
         except (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError):
             return None
         return client.application_id
+
+
+async def started(notes: Notes) -> Mapping[str, Collection[int]]:
+    """The channels that are read, by server."""
+    servers = [name.removeprefix(GUILD) for name in await notes.notes(Platform.DISCORD, "", GUILD)]
+    return {
+        server: [int(name.removeprefix(STARTED)) for name in await notes.notes(Platform.DISCORD, server, STARTED)]
+        for server in servers
+    }
 
 
 async def examine(token: str, started: Mapping[str, Collection[int]]) -> Sequence[Finding]:
