@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import stat
 import zipfile
+from contextlib import closing
 
 import pytest
 
@@ -177,11 +178,8 @@ def test_one_broken_day_is_named_and_the_rest_is_brought_in(tmp_path, empty):
 
 def test_a_database_of_a_newer_version_is_left_alone(imported, tmp_path):
     database = shutil.copy(imported[0], tmp_path / "roomtone.db")
-    connection = sqlite3.connect(database)
-    connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.execute("UPDATE meta SET value = '9999' WHERE name = 'compat'")
-    connection.commit()
-    connection.close()
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE installation SET value = '9999' WHERE name = 'compat'")
     done = roomtone("channels", database=database)
 
     assert done.returncode == 1
