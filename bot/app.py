@@ -7,16 +7,19 @@ import getpass
 import json
 import os
 import secrets
+import signal
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from zoneinfo import ZoneInfo
 
+import structlog
 import tzlocal
+from pydantic import SecretStr
 from rich.console import Console, RenderableType
 from rich.text import Text
 
@@ -30,6 +33,7 @@ from bot.analysis.batching import Batching
 from bot.analysis.embedded import Embedded
 from bot.answer import Answer
 from bot.answers import Answers
+from bot.chart import Charts
 from bot.errors import AlreadyRunning, ConfigurationError, RoomtoneError
 from bot.evaluation import Behaviour, Evaluation, evaluate, read_lines, run_behaviour
 from bot.importing import Aside, Line, Report, bring_in
@@ -42,6 +46,11 @@ from bot.store import ChannelSummary
 from bot.trends import Trends
 from storage import Storage, open_storage
 
+if TYPE_CHECKING:
+    from adapters.slack.client import Access, Slack
+
+_log = structlog.get_logger(__name__)
+
 __all__ = ["App", "Report", "render"]
 
 SAMPLE = Path(__file__).parents[1] / "adapters" / "console" / "sample"
@@ -49,6 +58,9 @@ SAMPLE_NAME = "lanternfish-sample"
 SAMPLE_WELCOME = (
     "Roomtone, on a made-up workspace: nothing is imported yet. `roomtone import PATH` brings your own export in."
 )
+
+SHORTEST_RESTART, LONGEST_RESTART = 1.0, 300.0
+"""Seconds before a platform's client that died is started again."""
 
 STREAM_BATCH = 256
 """Lines of `roomtone analyze -` read together at most."""
@@ -87,18 +99,23 @@ class App:
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, *, database: str | None = None, sample: bool = False, works: bool = False
+    settings: Settings,
+    *,
+    database: str | None = None,
+    sample: bool = False,
+    works: bool = False,
+    alone: bool = False,
 ) -> AsyncIterator[App]:
     """The parts, wired, on the configured database, another, or the sample workspace's own.
 
-    A process that `works` reads what waits, what another left half done included, unless that one still runs.
-    Raises ConfigurationError, StorageError.
+    A process that `works` reads what waits, what another left half done included, unless that one still runs; one
+    that works `alone` is then refused. Raises ConfigurationError, StorageError.
     """
     url = database or settings.database_url
     if sample:
         url = sample_database(url, datetime.now(UTC))
     key = load_key(settings, url)
-    async with _storage(url, key, works=works or sample) as storage, reading(settings) as analyzer:
+    async with _storage(url, key, works=works or sample, alone=alone) as storage, reading(settings) as analyzer:
         app = App(
             storage=storage,
             pseudonyms=Pseudonyms(key),
@@ -113,11 +130,13 @@ async def opened(
 
 
 @asynccontextmanager
-async def _storage(url: str, key: Key, *, works: bool) -> AsyncIterator[Storage]:
+async def _storage(url: str, key: Key, *, works: bool, alone: bool) -> AsyncIterator[Storage]:
     async with AsyncExitStack() as stack:
         try:
-            storage = await stack.enter_async_context(open_storage(url, key, sole=works))
+            storage = await stack.enter_async_context(open_storage(url, key, sole=works or alone))
         except AlreadyRunning:
+            if alone:
+                raise
             storage = await stack.enter_async_context(open_storage(url, key))
         yield storage
 
@@ -213,6 +232,76 @@ async def _fill_with_sample(app: App) -> None:
     await app.ingest.drain()
 
 
+async def run(settings: Settings, *, database: str | None, sample: bool, console: Console) -> None:
+    """The platforms whose tokens are set, until stopped; without any, or with `sample`, the terminal."""
+    if sample or (settings.discord_token is None and slack_access(settings) is None):
+        await run_console(settings, database=database, sample=sample, console=console)
+        return
+    running = asyncio.current_task()
+    assert running is not None
+    with suppress(NotImplementedError):  # Windows has no such handlers
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    with suppress(asyncio.CancelledError):
+        async with opened(settings, database=database, alone=True) as app:
+            await run_platforms(app, settings)
+
+
+async def run_platforms(app: App, settings: Settings) -> None:
+    """Listen and answer until cancelled. Raises ConfigurationError for what only an operator can mend."""
+    async with Charts() as charts, _together() as tasks:
+        tasks.create_task(app.ingest.run())
+        tasks.create_task(charts.warm())
+        if (access := slack_access(settings)) is not None:
+            tasks.create_task(_kept_up("slack", _slack(app, access, charts).run))
+        if settings.discord_token is not None:
+            # Here, since every other verb does without the library and the time it takes to load.
+            from adapters.discord.client import Discord
+
+            discord = Discord(
+                settings.discord_token.get_secret_value(),
+                accept=app.ingest.accept,
+                known=app.storage.ledger,
+                answers=app.answers,
+                trends=Trends(app.storage.readings),
+                readings=app.storage.readings,
+                cursors=app.storage.cursors,
+                notes=app.storage.notes,
+                held=app.storage.held,
+                pseudonyms=app.pseudonyms,
+                zone=app.zone,
+                draw=charts.png,
+            )
+            tasks.create_task(discord.run())
+
+
+@asynccontextmanager
+async def _together() -> AsyncIterator[asyncio.TaskGroup]:
+    """Tasks that end together; what one of them has to say to a person is raised by itself."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            yield tasks
+    except BaseExceptionGroup as group:
+        said, _ = group.split(RoomtoneError)
+        if said is None:
+            raise
+        first: BaseException = said
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from None
+
+
+async def discord_invitation(settings: Settings, *, voice: bool) -> str:
+    """The address that invites the Discord bot. Raises ConfigurationError."""
+    from adapters.discord.checks import application_id, invite
+
+    if settings.discord_token is None:
+        raise ConfigurationError("ROOMTONE_DISCORD_TOKEN isn't set: put the bot's token there first.")
+    application = await application_id(settings.discord_token.get_secret_value())
+    if application is None:
+        raise ConfigurationError("Discord doesn't say who we are: check ROOMTONE_DISCORD_TOKEN and the network.")
+    return invite(application, voice=voice)
+
+
 async def run_console(settings: Settings, *, database: str | None, sample: bool, console: Console) -> None:
     """The terminal: on what was imported, or else on the sample workspace. Ends with its input."""
     if not sample:
@@ -222,6 +311,73 @@ async def run_console(settings: Settings, *, database: str | None, sample: bool,
                 return
     async with opened(settings, database=database, sample=True) as app:
         await _terminal(app, console, may_talk=True)
+
+
+async def _kept_up(name: str, client: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a platform's client, again and again with a growing pause if it dies of what nobody foresaw."""
+    pause = SHORTEST_RESTART
+    while True:
+        begun = time.monotonic()
+        try:
+            await client()
+        except RoomtoneError:
+            raise
+        except Exception as error:
+            # Its name only: a payload that a library can't parse may be in its text.
+            _log.error("a platform's client died and is started again", platform=name, error=type(error).__name__)
+        pause = SHORTEST_RESTART if time.monotonic() - begun > LONGEST_RESTART else min(LONGEST_RESTART, 2 * pause)
+        await asyncio.sleep(pause)
+
+
+def slack_access(settings: Settings) -> Access | None:
+    """What opens Slack; None if no token is set. Raises ConfigurationError for half of it, or the wrong kind."""
+    if settings.slack_bot_token is None:
+        if settings.slack_app_token is not None or settings.slack_signing_secret is not None:
+            raise ConfigurationError("Slack also needs ROOMTONE_SLACK_BOT_TOKEN: see docs/slack.md.")
+        return None
+    from adapters.slack.client import Access
+
+    return Access(
+        settings.slack_bot_token.get_secret_value(),
+        _secret(settings.slack_app_token),
+        _secret(settings.slack_signing_secret),
+        host=settings.slack_host,
+        port=settings.slack_port,
+        api=settings.slack_api,
+    )
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return None if value is None else value.get_secret_value()
+
+
+def _slack(app: App, access: Access, charts: Charts) -> Slack:
+    from adapters.slack.client import Slack, Stores
+
+    storage = app.storage
+    return Slack(
+        access,
+        ingest=app.ingest,
+        answers=app.answers,
+        stores=Stores(storage.inbox, storage.ledger, storage.readings, storage.cursors, storage.notes, storage.held),
+        pseudonyms=app.pseudonyms,
+        zone=app.zone,
+        draw=charts.png,
+    )
+
+
+def slack_manifest(url: str | None) -> str:
+    """The manifest that makes the Slack app: for Socket Mode, or for HTTP at the public address `url`."""
+    from adapters.slack.manifest import written
+
+    return written(url)
+
+
+def slack_scopes() -> str:
+    """Every scope of the Slack app with its reason."""
+    from adapters.slack.manifest import explained
+
+    return explained()
 
 
 async def _terminal(app: App, console: Console, *, may_talk: bool) -> None:
@@ -402,14 +558,36 @@ async def examine(settings: Settings, *, database: str | None) -> Sequence[docto
                 doctor.Finding("database", True, f"{url}: {messages:,} messages read in {len(channels):,} channels.")
             )
             findings += doctor.inbox(await app.storage.inbox.count())
+            findings += await _examine_discord(app, settings)
     except RoomtoneError as error:
         findings.append(doctor.Finding("database", False, str(error)))
+    findings += await _examine_slack(settings)
     key = settings.key_file or key_path(url)
     if settings.key is None:
         findings += doctor.key_file(key)
     if key.parent.exists():
         findings.append(doctor.disk(key.parent))
     return findings
+
+
+async def _examine_discord(app: App, settings: Settings) -> Sequence[doctor.Finding]:
+    if settings.discord_token is None:
+        return ()
+    from adapters.discord.checks import examine, started
+
+    return await examine(settings.discord_token.get_secret_value(), await started(app.storage.notes))
+
+
+async def _examine_slack(settings: Settings) -> Sequence[doctor.Finding]:
+    try:
+        access = slack_access(settings)
+    except ConfigurationError as error:
+        return [doctor.Finding("slack", False, str(error))]
+    if access is None:
+        return []
+    from adapters.slack.checks import examined
+
+    return await examined(access)
 
 
 async def _examine_reader(settings: Settings) -> doctor.Finding:

@@ -36,6 +36,10 @@ names = typer.Typer(
     help="What things are called: let several spellings mean one, or hide a name.", no_args_is_help=True
 )
 cli.add_typer(names, name="names")
+discord = typer.Typer(help="Set Discord up.", no_args_is_help=True)
+cli.add_typer(discord, name="discord")
+slack = typer.Typer(help="Set Slack up.", no_args_is_help=True)
+cli.add_typer(slack, name="slack")
 
 Database = Annotated[
     str | None,
@@ -122,7 +126,30 @@ def run(database: Database = None, sample: Sample = False) -> None:
     """Start Roomtone; without tokens, as a terminal on your imports or on the sample workspace."""
     from bot import app
 
-    perform(lambda settings: app.run_console(settings, database=database, sample=sample, console=out))
+    perform(lambda settings: app.run(settings, database=database, sample=sample, console=out))
+
+
+@discord.command()
+def invite(
+    voice: Annotated[bool, typer.Option("--voice", help="Also for the chat of voice channels.")] = False,
+) -> None:
+    """Print the link that invites the bot, with the least permissions."""
+    from bot import app
+
+    typer.echo(perform(lambda settings: app.discord_invitation(settings, voice=voice)))
+
+
+@slack.command(name="manifest")
+def slack_manifest(
+    http: Annotated[
+        str | None, typer.Option("--http", metavar="URL", help="For HTTP instead: the public address, https://…")
+    ] = None,
+    scopes: Annotated[bool, typer.Option("--scopes", help="List the scopes instead, each with its reason.")] = False,
+) -> None:
+    """Print the manifest that makes the Slack app: paste it at https://api.slack.com/apps?new_app=1."""
+    from bot import app
+
+    typer.echo(app.slack_scopes() if scopes else app.slack_manifest(http))
 
 
 @cli.command(name="import")

@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     """The file that holds the installation's secret; made on first start. Left empty: beside the database, *.key.
     Keep a copy, and not with the database's backups: without it authors can't be recognised again."""
 
+    discord_token: SecretStr | None = None
+    """The Discord bot's token (Developer Portal → your application → Bot); `docs/discord.md` walks through it."""
+
     time_zone: Annotated[str, AfterValidator(_a_zone)] = ""
     """The zone in which "today" and "last week" are read where nobody's own zone is known. Empty: this machine's."""
 
@@ -63,6 +66,24 @@ class Settings(BaseSettings):
 
     log_json: bool = False
     """Log one JSON object a line instead of lines for people."""
+
+    slack_bot_token: SecretStr | None = None
+    """Slack: the bot token (xoxb-…), from the app's page "OAuth & Permissions". docs/slack.md leads there."""
+
+    slack_app_token: SecretStr | None = None
+    """Slack over Socket Mode, the simple way: the app-level token (xapp-…) with the scope connections:write."""
+
+    slack_signing_secret: SecretStr | None = None
+    """Slack over HTTP instead: the signing secret, from the app's page "Basic Information"."""
+
+    slack_host: str = "127.0.0.1"
+    """Slack over HTTP: the address to listen on. Slack itself must reach it with https, through a proxy of yours."""
+
+    slack_port: int = 3000
+    """Slack over HTTP: the port to listen on."""
+
+    slack_api: str = "https://slack.com/api/"
+    """Where Slack's Web API is. Only a test server is ever elsewhere."""
 
     @classmethod
     def read(cls, *, env_file: Path | None = None) -> Settings:
