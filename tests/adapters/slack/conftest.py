@@ -79,11 +79,18 @@ def access_to(slack: server.Slack, **changes: Any) -> Access:
 
 @asynccontextmanager
 async def running(
-    slack: server.Slack, database: Path, *, access: Access | None = None, pace: Pace = QUICK, ready: bool = True,
-    **more: Any,
-) -> AsyncIterator[Bot]:  # fmt: skip
+    slack: server.Slack, database: Path, *, access: Access | None = None, **more: Any
+) -> AsyncIterator[Bot]:
     """A bot on `database`, connected to `slack`, until the block ends."""
-    chosen = access or access_to(slack)
+    async with listening(access or access_to(slack), database, **more) as bot:
+        yield bot
+
+
+@asynccontextmanager
+async def listening(
+    access: Access, database: Path, *, pace: Pace = QUICK, ready: bool = True, **more: Any
+) -> AsyncIterator[Bot]:
+    """A bot on `database`, connected to wherever `access` leads, until the block ends."""
     async with open_storage(str(database), KEY, sole=True, lease=timedelta(seconds=5)) as storage:
         ingest = Ingest(storage.inbox, Reader(), storage.ledger)
         answers = Answers(Trends(storage.readings), storage.ledger, storage.inbox, storage.names)
@@ -91,7 +98,7 @@ async def running(
             storage.inbox, storage.ledger, storage.readings, storage.cursors, storage.notes, storage.held
         )  # fmt: skip
         client = Slack(
-            chosen,
+            access,
             ingest=ingest,
             answers=answers,
             stores=stores,
@@ -108,7 +115,7 @@ async def running(
                 waiting.cancel()
                 if tasks[0] in done:
                     tasks[0].result()
-            yield Bot(client, storage, ingest, chosen)
+            yield Bot(client, storage, ingest, access)
         finally:
             for task in tasks:
                 task.cancel()
