@@ -196,6 +196,17 @@ async def test_what_must_not_leave_is_masked_and_offsets_hold_in_the_original(se
     assert all(text[e.start : e.end] == e.text for e in analysis.entities)
 
 
+async def test_what_a_model_sees_in_a_mask_is_no_name_and_a_mask_hides_nothing_elsewhere(server: Inference) -> None:
+    first = f"{SECRET} {'so it goes ' * 30}\n"
+    stars = {"entity_group": "PER", "score": 0.9, "word": "*****", "start": 0, "end": 5}
+    server.behaviours = [inference.works, inference.says([[stars], inference.names("Grace found it")])]
+    async with hosted(server, concurrent=1) as reader:
+        (analysis,) = await reader.analyze([f"{first}Grace found it{' again' * 30}"])
+
+    assert [len(one.texts) for one in server.asked] == [2, 2]
+    assert [(e.text, e.start) for e in analysis.entities] == [("Grace", len(first))]
+
+
 # Shapes of answers
 
 
