@@ -51,7 +51,7 @@ def messages(draw: st.DrawFn) -> Message:
         id=name,
         author=SHY if shy else an_author(draw(st.integers(1, 2))),
         sent_at=sent_at,
-        revised_at=sent_at + timedelta(milliseconds=draw(st.integers(0, 2))),
+        revised_at=sent_at + timedelta(milliseconds=draw(st.integers(0, 1))),
         text=draw(st.sampled_from(["fine", "Jenkins is down", "jenkins, Jenkins and Kubernetes", "auf Deutsch"])),
         thread=draw(st.sampled_from([None, MessageId(name.channel, "1")])),
         from_bot=draw(st.sampled_from([False, False, False, True])),
