@@ -1,0 +1,94 @@
+"""A real chat as it might have been on Discord: written, edited, deleted, and told with every fault there is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from adapters.discord.translate import written
+from bot.importing import Skipped
+from bot.ingest import Ingest
+from bot.message import Deletion, Event, MessageId
+from storage import open_storage
+from tests.adapters.discord.parts import Foreseeable, until
+from tests.adapters.discord.payloads import GENERAL, GUILD, PSEUDONYMS, message, user
+from tests.conftest import KEY
+from tests.examples import AT, DAY
+from tests.servers.discord import LocalDiscord
+
+CHAT = Path(__file__).parents[3].parent / "shared" / "data" / "chats" / "racket.jsonl"
+NOW = AT + DAY
+STEP = timedelta(seconds=20)
+
+
+def chat(count: int) -> Sequence[dict[str, Any]]:
+    """The first `count` messages of a real chat, twenty seconds apart."""
+    people: dict[str, str] = {}
+    made = []
+    with CHAT.open(encoding="utf-8") as lines:
+        for number, line in zip(range(1, count + 1), lines, strict=False):
+            record = json.loads(line)
+            name = str(record.get("user") or record.get("author"))
+            id_ = people.setdefault(name, str(9_000 + len(people)))
+            made.append(
+                message(number, at=AT + STEP * number, content=str(record["text"]), author=user(id_, "somebody"))
+            )
+    return made
+
+
+async def told(
+    server: LocalDiscord, messages: Sequence[dict[str, Any]], *, at: Mapping[int, Callable[[], Awaitable[None]]]
+) -> list[str]:
+    """Write them with repetitions, edits and deletions; returns what was deleted.
+
+    Every 500 messages the client is told to resume, at 2,000 its session is lost; twenty more are written meanwhile.
+    `at` says what else happens before the message of a number.
+    """
+    gone = []
+    identified = resumed = 0
+    for number, written_now in enumerate(messages, 1):
+        if number in at:
+            await at[number]()
+        await server.write(written_now, times=2 if number % 7 == 0 else 1)
+        if number % 10 == 0:
+            before = messages[number - 4]
+            edited = {**before, "content": before["content"] + " great", "edited_timestamp": written_now["timestamp"]}
+            await server.edit(edited)
+        if number % 13 == 0:
+            id_ = messages[number - 6]["id"]
+            gone.append(id_)
+            await server.delete(GENERAL, id_)
+        if number % 2_000 == 0:
+            identified = server.identified
+            await server.invalidate(resumable=False)
+        elif number % 500 == 0:
+            resumed = server.resumed
+            await server.ask_to_reconnect()
+        elif number > 2_000 and number % 2_000 == 20:
+            await until(partial(_more, server, "identified", identified))
+        elif number > 500 and number % 500 == 20:
+            await until(partial(_more, server, "resumed", resumed))
+    return gone
+
+
+def _more(server: LocalDiscord, counter: str, than: int) -> bool:
+    return bool(getattr(server, counter) > than)
+
+
+async def imported(database: Path, server: LocalDiscord, gone: Sequence[str]) -> None:
+    """The final state, as if it had been brought in at once."""
+    events: list[Event] = []
+    for payload in server.messages[GENERAL].values():
+        event = written(payload, workspace=GUILD, thread=False, pseudonyms=PSEUDONYMS)
+        assert not isinstance(event, Skipped)
+        events.append(event)
+    place = events[0].id.channel  # type: ignore[union-attr]  # all are messages
+    events += [Deletion(MessageId(place, id_), NOW) for id_ in gone]
+    async with open_storage(str(database), KEY, sole=True) as storage:
+        ingest = Ingest(storage.inbox, Foreseeable(), storage.ledger)
+        await ingest.accept(*events)
+        await ingest.drain()

@@ -1,0 +1,31 @@
+"""Roomtone on a local Discord, in a process that can be killed: python -m tests.adapters.discord.victim DB HOST."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from storage import open_storage
+from tests.adapters.discord.parts import Parts
+from tests.adapters.discord.payloads import GENERAL
+from tests.adapters.discord.replay import NOW
+from tests.conftest import KEY
+
+
+async def main(database: str, host: str) -> None:
+    Route.BASE = f"http://{host}/api/v10"
+    DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(f"ws://{host}/")
+    async with open_storage(database, KEY, sole=True) as storage:
+        parts = Parts(storage, clock=lambda: NOW)
+        await parts.read(GENERAL)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(parts.adapter.run())
+            tasks.create_task(parts.ingest.run())
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2]))
