@@ -7,7 +7,7 @@
     ├── ImportFileError           a file that can't be read as the export it claims to be
     ├── AnalysisError             no reading could be made
     │   ├── Unavailable           not now: try again later; the messages wait
-    │   └── Refused               not ever for this input or these credentials: trying again won't help
+    │   └── Refused               not ever for this text, while others are read: trying again won't help
     ├── StorageError              the database can't do what was asked
     │   ├── StorageBusy           locked or briefly unreachable: try again
     │   ├── StorageFull           no room, or a read-only disk: someone has to act
@@ -66,7 +66,7 @@ class Unavailable(AnalysisError):
 
 
 class Refused(AnalysisError):
-    """Not ever for this input or these credentials: trying again won't help."""
+    """Not ever for this text, while others are read: trying again won't help."""
 
 
 class StorageError(RoomtoneError):

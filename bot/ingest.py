@@ -9,7 +9,7 @@ from contextlib import suppress
 import structlog
 
 from bot.analysis import Analysis, Analyzer
-from bot.errors import RoomtoneError, StorageBusy, StorageFull, Unavailable
+from bot.errors import Refused, RoomtoneError, StorageBusy, StorageFull, Unavailable
 from bot.message import Event, Message
 from bot.store import Inbox, Ledger, Waiting
 
@@ -88,6 +88,8 @@ class Ingest:
         kept = [waiting for waiting in taken if waiting.attempts <= MAX_ATTEMPTS]
         try:
             return await self._analysed(kept)
+        except Refused:
+            _log.warning("a batch was refused; its messages are read one by one")
         except RoomtoneError:
             await self._inbox.release([waiting.receipt for waiting in kept])
             raise
@@ -102,6 +104,8 @@ class Ingest:
             for waiting in taken:
                 try:
                     done += await self._analysed([waiting])
+                except Refused:
+                    await self._set_aside(waiting, "refused by the reader")
                 except RoomtoneError:
                     raise
                 except Exception as error:

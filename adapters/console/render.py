@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import datetime
+from itertools import cycle
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,8 @@ from bot.answer import Align, Answer, Chart, ChartKind, Point, Series, Table
 CHART_ROWS = 12
 WIDEST_CHART = 100
 BLOCKS = "▁▂▃▄▅▆▇█"
+COLOURS = ("cyan", "orange", "magenta")
+"""Of the lines of a chart, in turn."""
 SHADES = ("#8c510a", "#d8b365", "#9a9a9a", "#5ab4ac", "#01665e")
 """Brown to teal (ColorBrewer BrBG): told apart by colour-blind readers, on light and dark."""
 
@@ -88,11 +91,12 @@ def _lines(shown: Chart, width: int) -> RenderableType:
     figure.ruler("y").lim(bottom, top)
     ticks = list(range(bottom, top + 1, max(10, (top - bottom) // 40 * 10)))
     figure.ruler("y").ticks(ticks, [f"{tick:+d}" if tick else "0" for tick in ticks])
-    for series in shown.series:
+    for series, colour in zip(shown.series, cycle(COLOURS), strict=False):
         for low, high, at in _intervals(series):
-            figure.draw(figure.segment([at, at], [low, high], marker="│"))
+            figure.draw(figure.segment([at, at], [low, high], marker=plotext.marker("│", "gray")))
         for piece in _pieces(series):
-            line = figure.signal([_middle(p) for p in piece], [p.estimate for p in piece])
+            marker = plotext.marker("hd", colour)
+            line = figure.signal([_middle(p) for p in piece], [p.estimate for p in piece], marker=marker)
             line.lines()
             figure.draw(line)
     steps = [point for point in shown.series[0].points]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from bot.analysis import Analysis
-from bot.errors import ConfigurationError, Unavailable
+from bot.errors import ConfigurationError, Refused, Unavailable
 from bot.ingest import MAX_ATTEMPTS, Ingest
 from bot.message import Deletion
 from bot.privacy import Key
@@ -23,6 +23,7 @@ class Reader:
         self.batches: list[tuple[str, ...]] = []
         self.away = 0
         self.missing = False
+        self.refused = ""
         self.poison: str | None = None
 
     async def analyze(self, texts: Sequence[str], /) -> Sequence[Analysis]:
@@ -32,6 +33,8 @@ class Reader:
         if self.away:
             self.away -= 1
             raise Unavailable("The reader is away.", retry_after=0)
+        if self.refused and any(self.refused in text for text in texts):
+            raise Refused("That text is refused.")
         if self.poison is not None and any(self.poison in text for text in texts):
             raise ZeroDivisionError(self.poison)
         return [an_analysis(GLAD) for _ in texts]
@@ -110,6 +113,16 @@ async def test_one_message_that_cannot_be_read_does_not_hold_up_the_others(stora
     assert await messages_in(storage) == 9
     count = await storage.inbox.count()
     assert (count.waiting, count.set_aside, count.reasons) == (0, 1, {"ZeroDivisionError": 1})
+
+
+async def test_a_text_that_the_reader_refuses_does_not_hold_up_the_others(storage, ingest, reader):
+    reader.refused = "no"
+    await ingest.accept(a_message(1, text="no"), a_message(2), a_message(3))
+    await ingest.drain()
+    count = await storage.inbox.count()
+
+    assert await messages_in(storage) == 2
+    assert (count.waiting, count.reasons) == (0, {"refused by the reader": 1})
 
 
 async def test_a_reader_that_fails_on_everything_sets_nothing_aside(storage, ingest, reader):
