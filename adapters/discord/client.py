@@ -83,11 +83,14 @@ class Discord:
         pace: float = 1.0,
         pause: float = 1.0,
         settle: float = 2.0,
+        heartbeat_timeout: float = 60.0,
     ) -> None:
         self._token = token
         self._pause = pause
         self.settle = settle
         """Seconds without another server after which all are thought to be known."""
+        self.heartbeat_timeout = heartbeat_timeout
+        """Seconds of silence after which a connection is taken for dead."""
         self._client: Client | None = None
         self._accept = accept
         self.clock = clock
@@ -132,8 +135,13 @@ class Discord:
                 ended.result()
         finally:
             # First nothing more arrives, then what has arrived is kept.
-            connecting.cancel()
-            await asyncio.wait({connecting})
+            if self._client is not None:
+                with suppress(TimeoutError, discord.DiscordException, aiohttp.ClientError, OSError):
+                    async with asyncio.timeout(STOP_SECONDS):
+                        await self._client.close()
+            while not connecting.done():  # discord.py swallows a cancellation while it identifies
+                connecting.cancel()
+                await asyncio.wait({connecting}, timeout=1.0)
             with suppress(TimeoutError, asyncio.CancelledError):
                 async with asyncio.timeout(STOP_SECONDS):
                     await self.intake.settled()
@@ -219,6 +227,7 @@ class Client(discord.AutoShardedClient):
             allowed_mentions=discord.AllowedMentions.none(),
             chunk_guilds_at_startup=False,
             guild_ready_timeout=adapter.settle,
+            heartbeat_timeout=adapter.heartbeat_timeout,
             max_ratelimit_timeout=LONGEST_WAIT,
         )
         self._adapter = adapter

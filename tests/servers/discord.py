@@ -205,6 +205,10 @@ class LocalDiscord:
         assert self._current is not None
         self._current.resumable = False
 
+    def forget_nonces(self) -> None:
+        """Some minutes pass."""
+        self._nonces.clear()
+
     @property
     def connected(self) -> bool:
         return self._current is not None and self._current.socket is not None and not self._current.socket.closed
