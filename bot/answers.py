@@ -412,7 +412,7 @@ def _asked(looked_at: Side) -> list[Channel]:
 def _again(looked_at: Side) -> str:
     """The side as words that could be asked again."""
     place = f"#{looked_at.places[0].name}" if len(looked_at.places) == 1 else "everywhere"
-    return f"{place} {looked_at.span.words}"
+    return f"{place} {looked_at.span.words.partition(' (')[0]}"  # without its dates
 
 
 def _names(first: Side, second: Side) -> tuple[str, str]:

@@ -94,11 +94,7 @@ class Digests:
             ),
             window=reading.window,
             visibility=Visibility.CHANNEL,
-            suggestions=(
-                f"mood {place} {time.words}",
-                f"entities {place} {time.words}",
-                f"explain {place} {time.words}",
-            ),
+            suggestions=tuple(f"{subject} {place} {_asked(time)}" for subject in ("mood", "entities", "explain")),
         )
 
     async def _team(self, weeks: Sequence[_Week], time: Span, zone: ZoneInfo, now: datetime) -> Answer:
@@ -131,7 +127,7 @@ class Digests:
             chart=multiples(f"Mood by {step.value}", drawn, step, zone),
             window=together.window,
             visibility=Visibility.CHANNEL,
-            suggestions=tuple(f"digest {where([week.place])} {time.words}" for week in (changed or ranked)[:3]),
+            suggestions=tuple(f"digest {where([week.place])} {_asked(time)}" for week in (changed or ranked)[:3]),
         )
 
 
@@ -144,6 +140,11 @@ _TEAM_COLUMNS = (
     Column("messages", Align.RIGHT),
     Column("people", Align.RIGHT),
 )
+
+
+def _asked(time: Span) -> str:
+    """The words of a stretch without its dates: they are short, and mean the same today."""
+    return time.words.partition(" (")[0]
 
 
 def _team_row(week: _Week) -> tuple[str, ...]:
