@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -12,12 +12,11 @@ import discord
 from cachetools import TTLCache
 
 from adapters.discord.translate import author
-from bot import when
 from bot.answer import Answer
 from bot.errors import QuestionError
 from bot.message import Channel, Platform, Window
 from bot.privacy import Pseudonyms
-from bot.question import SUBJECTS, Place, Question, Side, Subject, parse
+from bot.question import Place, Question, Subject, parse
 from bot.store import Readings
 from bot.trends import Trends
 
@@ -36,8 +35,8 @@ _PLACELESS = (*_PERSONAL, Subject.HELP, Subject.STATUS)
 class Answering(Protocol):
     """Answers questions; `bot.answers.Answers` is one."""
 
-    async def answer(self, question: Question) -> Answer:
-        """Answer `question`. Raises QuestionError, StorageError."""
+    async def answer(self, question: Question, *, visible: Sequence[Place] | None = None) -> Answer:
+        """Answer `question`; `visible` are the channels its asker may know of. Raises QuestionError, StorageError."""
         ...
 
 
@@ -61,9 +60,10 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """A question, and whether its answer may be seen by everybody where it was asked."""
+    """A question, the channels it may be about, and whether everybody where it was asked may see the answer."""
 
     question: Question
+    places: tuple[Place, ...]
     public: bool
 
 
@@ -99,16 +99,17 @@ class Asking:
                 question = self._question(text, asker, seen)
             except QuestionError:
                 raise error from None
-            return Understood(question, public=False)
-        return Understood(question, public=question.subject not in _PERSONAL)
+            return Understood(question, tuple(seen), public=False)
+        return Understood(question, tuple(shared), public=question.subject not in _PERSONAL)
 
-    async def wholly(self, text: str, asker: Asker) -> Question:
+    async def wholly(self, text: str, asker: Asker) -> Understood:
         """The question that `text` is, about everything that the asker sees. Raises QuestionError."""
-        return self._question(text, asker, await self.places(asker))
+        places = await self.places(asker)
+        return Understood(self._question(text, asker, places), tuple(places), public=False)
 
-    async def answer(self, question: Question) -> Answer:
+    async def answer(self, understood: Understood) -> Answer:
         """The answer. Raises QuestionError, StorageError."""
-        return await self._answers.answer(question)
+        return await self._answers.answer(understood.question, visible=understood.places)
 
     async def places(self, asker: Asker) -> list[Place]:
         """The channels that somebody may ask about: those with numbers whose messages they may see."""
@@ -144,16 +145,9 @@ class Asking:
             zone=self._zone,
             asker=author(self._pseudonyms, str(asker.guild.id), asker.member.id),
         )
-        if question.subject in _PLACELESS:
-            return question
-        if not places:
+        if not places and question.subject not in _PLACELESS:
             raise QuestionError(NOTHING_READ, ("help", "privacy"))
-        if not question.sides:
-            span = when.read(SUBJECTS[Subject.MOOD].span or "", now=question.asked_at, zone=self._zone)
-            return replace(question, sides=(Side(tuple(places), span),))
-        # No place named means every one that may be told of here, never another server's.
-        sides = tuple(side if side.places else replace(side, places=tuple(places)) for side in question.sides)
-        return replace(question, sides=sides)
+        return question
 
     def _is_for_everybody(self, place: Place, asker: Asker) -> bool:
         """May the numbers of `place` be told in front of everybody in the asker's channel?"""

@@ -94,7 +94,7 @@ class Desk:
             return (lambda _: done), False
         understood = await self.asking.understood(text, asker)
         if understood.public:
-            return _rendering(await self.asking.answer(understood.question)), False
+            return _rendering(await self.asking.answer(understood)), False
         if not OpenPrivately.fits(text):
             raise QuestionError("That isn't for everybody here: ask with `/roomtone ask`, which only you see.")
         veil = Reply(VEILED)
@@ -137,7 +137,7 @@ class Desk:
             understood = await self.asking.understood(text, asker)
             if not understood.public:
                 return Reply(VEILED)
-            return render(await self.asking.answer(understood.question), public=True)
+            return render(await self.asking.answer(understood), public=True)
         except QuestionError as error:
             return puzzled(error)
         except RoomtoneError as error:

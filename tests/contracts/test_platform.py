@@ -19,6 +19,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from adapters.console.translate import author, said
+from adapters.discord.render import literal
+from adapters.discord.translate import room
 from adapters.slack.render import spoken
 from bot.answers import Answers
 from bot.ingest import Ingest
@@ -27,9 +29,12 @@ from bot.privacy import Pseudonyms
 from bot.question import Place, parse
 from bot.trends import Trends
 from storage import Storage, open_storage
+from tests.adapters.discord import parts as on_discord
+from tests.adapters.discord import payloads
 from tests.adapters.slack import conftest as on_slack
 from tests.conftest import KEY
 from tests.examples import AT, DAY
+from tests.servers import discord as discord_server
 from tests.servers import slack as slack_server
 
 PEOPLE = [f"U{number}" for number in range(1, 8)]
@@ -149,7 +154,73 @@ async def slack(database: Path) -> AsyncIterator[Stage]:
             yield OnSlack(server, bot)
 
 
-STAGES: Mapping[str, Callable[[Path], AbstractAsyncContextManager[Stage]]] = {"console": console, "slack": slack}
+class OnDiscord:
+    """Discord: events over the gateway, questions by mention in a channel that isn't read."""
+
+    def __init__(self, server: discord_server.LocalDiscord, parts: on_discord.Parts) -> None:
+        self.storage = parts.storage
+        self.channel = room(discord_server.GUILD, discord_server.GENERAL)
+        self._server = server
+        self._parts = parts
+        self._said: dict[int, dict[str, Any]] = {}
+        self._asked = 0
+
+    async def say(self, number: int, who: str, text: str, at: datetime, *, thread: int | None = None) -> None:
+        channel = discord_server.GENERAL
+        if thread is not None:
+            channel = self._said[thread]["id"]
+            if channel not in self._server.threads:
+                await self._server.begin_thread(discord_server.a_thread(channel))
+        by = payloads.user(f"90{who[1:]}", who)
+        self._said[number] = payloads.message(number, at=at, channel_id=channel, content=text, author=by)
+        await self._server.write(self._said[number])
+
+    async def edit(self, number: int, text: str, at: datetime) -> None:
+        await self._server.edit({**self._said[number], "content": text, "edited_timestamp": at.isoformat()})
+
+    async def delete(self, number: int, at: datetime) -> None:
+        await self._server.delete(self._said[number]["channel_id"], self._said[number]["id"])
+
+    async def react(self, number: int, who: str, emoji: str) -> None:
+        target = {"message_id": self._said[number]["id"], "channel_id": self._said[number]["channel_id"]}
+        shown = {"id": None, "name": emoji + ("🏽" if emoji == "👍" else "")}
+        by = {"user_id": f"90{who[1:]}", "guild_id": discord_server.GUILD, "type": 0, "burst": False}
+        await self._server.dispatch("MESSAGE_REACTION_ADD", {**target, **by, "emoji": shown})
+
+    async def settled(self) -> None:
+        # Told last, it is heard last.
+        end = payloads.message(99, at=AT + 2 * DAY)
+        await self._server.write({**end, "type": 0, "author": payloads.user("99", "last", bot=True)})
+        await on_discord.until(lambda: any(isinstance(e, Message) and e.id.id == end["id"] for e in self._parts.kept))
+        await self._parts.ingest.drain()
+
+    async def ask(self, who: str, text: str) -> str:
+        self._asked += 1
+        posted = len(self._server.posted)
+        by = payloads.user(f"90{who[1:]}", who)
+        content = f"<@{payloads.ME}> {text}"
+        question = payloads.message(self._asked, channel_id=discord_server.RANDOM, content=content, author=by)
+        await self._server.write(question)
+        await on_discord.until(lambda: len(self._server.posted) > posted)
+        answer = self._parts.given[-1]
+        assert self._server.posted[-1]["content"] == literal(answer.lines[0], 900)
+        return spoken(answer)
+
+
+@asynccontextmanager
+async def discord(database: Path) -> AsyncIterator[Stage]:
+    async with open_storage(str(database), KEY, sole=True) as storage, discord_server.local_discord() as server:
+        parts = on_discord.Parts(storage, zone=ZONE.key)
+        await parts.read()
+        async with parts.running():
+            yield OnDiscord(server, parts)
+
+
+STAGES: Mapping[str, Callable[[Path], AbstractAsyncContextManager[Stage]]] = {
+    "console": console,
+    "slack": slack,
+    "discord": discord,
+}
 
 EXEMPT: Mapping[tuple[str, str], str] = {}
 """(platform, test) → why it can't hold there."""

@@ -12,11 +12,12 @@ from zoneinfo import ZoneInfo
 from adapters.discord.client import Discord
 from adapters.discord.translate import room
 from bot.analysis import Analysis
-from bot.answer import Chart
+from bot.answer import Answer, Chart
 from bot.answers import Answers
 from bot.errors import StorageBusy
 from bot.ingest import Ingest
 from bot.message import Event
+from bot.question import Place, Question
 from bot.trends import Trends
 from storage import Storage
 from tests.adapters.discord.payloads import PSEUDONYMS
@@ -47,7 +48,13 @@ class Parts:
     """The adapter and what stands behind it."""
 
     def __init__(
-        self, storage: Storage, *, token: str = TOKEN, clock: Callable[[], datetime] = now, **options: Any
+        self,
+        storage: Storage,
+        *,
+        token: str = TOKEN,
+        clock: Callable[[], datetime] = now,
+        zone: str = "UTC",
+        **options: Any,
     ) -> None:
         self.storage = storage
         self.ingest = Ingest(storage.inbox, Foreseeable(), storage.ledger)
@@ -55,18 +62,20 @@ class Parts:
         self.failures = 0
         """How often `accept` is going to fail first."""
         trends = Trends(storage.readings)
+        self._answers = Answers(trends, storage.ledger, storage.inbox, storage.names)
+        self.given: list[Answer] = []
         self.adapter = Discord(
             token,
             accept=self.accept,
             known=storage.ledger,
-            answers=Answers(trends, storage.ledger, storage.inbox, storage.names),
+            answers=self,
             trends=trends,
             readings=storage.readings,
             cursors=storage.cursors,
             notes=storage.notes,
             held=storage.held,
             pseudonyms=PSEUDONYMS,
-            zone=ZoneInfo("UTC"),
+            zone=ZoneInfo(zone),
             draw=draw,
             clock=clock,
             **({"pace": 0.0, "pause": 0.02, "settle": 0.05} | options),
@@ -78,6 +87,11 @@ class Parts:
             raise StorageBusy("The database is locked: try again.")
         await self.ingest.accept(*events)
         self.kept += events
+
+    async def answer(self, question: Question, *, visible: Sequence[Place] | None = None) -> Answer:
+        """The real answer, of which the test keeps a note."""
+        self.given.append(await self._answers.answer(question, visible=visible))
+        return self.given[-1]
 
     async def read(self, channel: str = GENERAL, *, since: int = 0) -> None:
         """Somebody has started `channel`, long ago."""
