@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bot.analysis.embedded import Array, Indices, Reader, _Window
+from bot.analysis.embedded import FOLDER, Array, Indices, Reader, _Window
 from bot.analysis.tokens import Tokens
 from training import data
 from training.data import ANNOTATED, LABELS
@@ -24,8 +24,8 @@ from training.scores import expected_calibration_error, macro_recall, span_f1
 class FloatReader(Reader):
     """The reader with the network it was exported from, in 32-bit floats."""
 
-    def __init__(self, network: Network) -> None:
-        super().__init__()
+    def __init__(self, folder: Path, network: Network) -> None:
+        super().__init__(folder)
         self._network = network.eval()
 
     @torch.inference_mode()
@@ -81,14 +81,15 @@ def main() -> None:
     """Print the table, in Markdown."""
     parser = argparse.ArgumentParser(prog="python -m training.compare", description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--model", type=Path, default=FOLDER, help="the folder of the shipped files")
     parser.add_argument("--network", type=Path, help="network.pt; without it only the shipped file is scored")
     arguments = parser.parse_args()
-    readers: list[Reader] = [Reader()]
+    readers: list[Reader] = [Reader(arguments.model)]
     if arguments.network is not None:
         state = torch.load(arguments.network, weights_only=True)
         network = Network(len(state["word.weight"]))
         network.load_state_dict(state)
-        readers.append(FloatReader(network))
+        readers.append(FloatReader(arguments.model, network))
     print(
         "| validation file | score | shipped (int8) | 95 % interval | float32 | difference |\n|---|---|---|---|---|---|"
     )

@@ -29,7 +29,6 @@ ANNOTATED = {
     "tweebank": KINDS,
     "stackoverflow": ("person", "organization", "product"),
     "uner-ewt": ("person", "organization", "location"),
-    "names": KINDS,
 }
 
 

@@ -2,7 +2,10 @@
 
 The graph is built by hand: it is small, and every node is one that ONNX Runtime has a fast kernel for. Weights are
 int8 with one scale for each output channel. Activations are uint8 with scales fixed here, once, on training texts, so
-that a text is read the same whether it comes alone or among others.
+that a text is read the same whether it comes alone or among others. A few channels of the activations are many times
+as large as the rest and would cost all others their precision; they are divided before they become eight bits, and
+their weights multiplied (as in SmoothQuant; Xiao et al., 2023); the largest are given several times instead, so that
+no weight grows much either.
 """
 
 from __future__ import annotations
@@ -113,6 +116,48 @@ def fitting_range(values: torch.Tensor) -> Range:
     return best
 
 
+def outlier_factors(values: torch.Tensor) -> torch.Tensor:
+    """What to divide each channel by: 1, or more where it exceeds nearly all others."""
+    largest = values.abs().amax(0)
+    return (largest / torch.quantile(largest, 0.97)).clamp(min=1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """How the input of one matrix multiplication becomes eight bits."""
+
+    factors: Array | None  # what each channel is divided by before
+    held: Range
+
+    def copies(self) -> NDArray[np.int64]:
+        """Channels that are given again, so that their weights needn't grow by their whole factor."""
+        if self.factors is None:
+            return np.zeros(0, np.int64)
+        times = np.where(self.factors > 1.3, np.ceil(self.factors), 1).astype(np.int64)
+        return np.repeat(np.arange(len(times)), times - 1)
+
+    def weight(self, weight: Array) -> Array:
+        """The weights [out, in] for the divided and repeated channels."""
+        if self.factors is None:
+            return weight
+        copies = self.copies()
+        shared = weight * (self.factors / (1 + np.bincount(copies, minlength=len(self.factors))))
+        result: Array = np.concatenate([shared, shared[:, copies]], axis=1).astype(np.float32)
+        return result
+
+
+def scalings(seen: dict[str, torch.Tensor]) -> dict[str, Scaling]:
+    """For every matrix multiplication."""
+    found = {}
+    for name, values in seen.items():
+        if name.endswith(".out"):  # has no outliers
+            found[name] = Scaling(None, fitting_range(values))
+        else:
+            factors = outlier_factors(values)
+            found[name] = Scaling(factors.numpy(), fitting_range(values / factors))
+    return found
+
+
 # --- the graph -------------------------------------------------------------------------------------------------------
 
 
@@ -122,7 +167,7 @@ def eight_bits(weight: Array) -> tuple[NDArray[np.int8], Array]:
     return np.clip(np.rint(weight / scales[:, None]), -127, 127).astype(np.int8), scales
 
 
-def build(network: Network, ranges: dict[str, Range]) -> onnx.ModelProto:
+def build(network: Network, ranges: dict[str, Scaling]) -> onnx.ModelProto:
     """The graph.
 
     Inputs (int64): ids, shapes, positions [T]; place [B, L], the tokens of each text as rows of [T], any row where
@@ -173,11 +218,18 @@ def _norm(graph: Graph, state: dict[str, Array], name: str, x: str, residual: st
     )
 
 
-def _matmul(graph: Graph, state: dict[str, Array], name: str, x: str, held: Range) -> str:
-    weight, scales = eight_bits(state[f"{name}.weight"])
-    scale = graph.constant(f"{name}.x_scale", np.float32(held.scale))
-    zero = graph.constant(f"{name}.x_zero", np.uint8(held.zero))
+def _matmul(graph: Graph, state: dict[str, Array], name: str, x: str, scaling: Scaling) -> str:
+    weight = state[f"{name}.weight"]
+    if scaling.factors is not None:
+        x = graph.node("Mul", [x, graph.constant(f"{name}.factors", 1 / scaling.factors)], f"{name}.smooth")
+    weight, scales = eight_bits(scaling.weight(weight))
+    scale = graph.constant(f"{name}.x_scale", np.float32(scaling.held.scale))
+    zero = graph.constant(f"{name}.x_zero", np.uint8(scaling.held.zero))
     quantised = graph.node("QuantizeLinear", [x, scale, zero], f"{name}.x")
+    copies = scaling.copies()
+    if len(copies):
+        again = graph.node("Gather", [quantised, graph.constant(f"{name}.copies", copies)], f"{name}.again", axis=1)
+        quantised = graph.node("Concat", [quantised, again], f"{name}.all", axis=1)
     return graph.node(
         "MatMulIntegerToFloat",
         [
@@ -194,7 +246,7 @@ def _matmul(graph: Graph, state: dict[str, Array], name: str, x: str, held: Rang
     )
 
 
-def _layer(graph: Graph, state: dict[str, Array], index: int, x: str, ranges: dict[str, Range]) -> str:
+def _layer(graph: Graph, state: dict[str, Array], index: int, x: str, ranges: dict[str, Scaling]) -> str:
     name = f"layers.{index}"
     qkv = _matmul(graph, state, f"{name}.qkv", x, ranges[f"{index}.qkv"])
     side_by_side = graph.node("Gather", [qkv, "place"], f"{name}.side_by_side")
@@ -252,7 +304,7 @@ def main(fit: Fit, out: Path, *, name: str, version: str) -> None:
     draw = random.Random(0)
     sample = draw.sample([example for example in fit.corpus.train if example.words], 640)
     seen = observe(network, [sample[start : start + 32] for start in range(0, len(sample), 32)], fit.begin, fit.end)
-    onnx.save(build(network, {key: fitting_range(values) for key, values in seen.items()}), out / "model.onnx")
+    onnx.save(build(network, scalings(seen)), out / "model.onnx")
     fit.tokenizer.save(str(out / "tokenizer.json"), pretty=False)
     facts = Facts(
         name=name, version=version, tags=TAGS, window=126, overlap=32, temperature=1.0, offsets=(0.0, 0.0, 0.0),

@@ -26,7 +26,6 @@ from training.scores import Span, macro_recall, span_f1
 from training.vocabulary import tokenizer
 
 WRITTEN = Path(__file__).parent / "written.jsonl"
-NAMES = Path(__file__).parent / "names.jsonl"
 HEARD = Path(__file__).parent / "heard.tsv"
 
 
@@ -57,7 +56,7 @@ def read_corpus(folder: Path, vocabulary: Vocabulary, longest: int, *, sources: 
     removed: dict[str, int] = {}
     for name in sources:
         if name in ANNOTATED:
-            found = data.sentences(NAMES if name == "names" else folder / "ner" / f"{name}.train.jsonl")
+            found = data.sentences(folder / "ner" / f"{name}.train.jsonl")
             keep = data.without_duplicates([each.text for each in found], held_out)
             examples = _sentences([each for each, kept in zip(found, keep, strict=True) if kept], vocabulary, longest)
         else:
