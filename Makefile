@@ -13,7 +13,7 @@ CHECKPOINT := $(shell grep -sqE '^ROOMTONE_(SENTIMENT|NER)_MODEL=.+' .env && ech
 help:  ## Show what can be done
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/installed  ## Start Roomtone: the platforms that .env names, or a terminal on a sample workspace
+run: $(VENV)/installed $(if $(CHECKPOINT),$(VENV)/checkpoint)  ## Start Roomtone: the platforms that .env names, or a terminal on a sample workspace
 	@$(BIN)/roomtone run
 
 test: $(VENV)/developer  ## Check the code and run every test
@@ -44,7 +44,12 @@ $(BIN)/pip:
 $(VENV)/installed: pyproject.toml | $(BIN)/pip
 	@echo "Installing Roomtone into $(VENV) …"
 	$(BIN)/pip install --quiet --disable-pip-version-check -e .
-	$(if $(CHECKPOINT),$(BIN)/pip install --quiet $(TORCH_INDEX) torch==2.13.0 && $(BIN)/pip install --quiet -e ".[checkpoint]")
+	@touch $@
+
+$(VENV)/checkpoint: $(VENV)/installed
+	@echo "Installing torch and transformers for the model that .env names …"
+	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH_INDEX) torch==2.13.0
+	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[checkpoint]"
 	@touch $@
 
 $(VENV)/developer: pyproject.toml | $(BIN)/pip

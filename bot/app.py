@@ -30,12 +30,13 @@ from adapters.exports import open_export
 from bot import doctor
 from bot.analysis import Analysis, Analyzer
 from bot.analysis.batching import Batching
+from bot.analysis.budget import Budget, Cap, Limits, Spending
 from bot.analysis.embedded import Embedded
 from bot.answer import Answer
 from bot.answers import Answers
 from bot.chart import Charts
 from bot.errors import AlreadyRunning, ConfigurationError, RoomtoneError
-from bot.evaluation import Behaviour, Evaluation, evaluate, read_lines, run_behaviour
+from bot.evaluation import Behaviour, Comparison, Evaluation, Labelled, compare, evaluate, read_lines, run_behaviour
 from bot.importing import Aside, Line, Report, bring_in
 from bot.ingest import Ingest
 from bot.message import Platform
@@ -48,6 +49,7 @@ from storage import Storage, open_storage
 
 if TYPE_CHECKING:
     from adapters.slack.client import Access, Slack
+    from bot.analysis.hosted import Hosted
 
 _log = structlog.get_logger(__name__)
 
@@ -115,7 +117,11 @@ async def opened(
     if sample:
         url = sample_database(url, datetime.now(UTC))
     key = load_key(settings, url)
-    async with _storage(url, key, works=works or sample, alone=alone) as storage, reading(settings) as analyzer:
+    async with (
+        _storage(url, key, works=works or sample, alone=alone) as storage,
+        # The sample's own database keeps no account: one budget is one budget.
+        reading(settings, None if sample else storage.spending) as analyzer,
+    ):
         app = App(
             storage=storage,
             pseudonyms=Pseudonyms(key),
@@ -142,11 +148,123 @@ async def _storage(url: str, key: Key, *, works: bool, alone: bool) -> AsyncIter
 
 
 @asynccontextmanager
-async def reading(settings: Settings) -> AsyncIterator[Analyzer]:
-    """Who reads: the model that Roomtone ships, for many callers at once."""
-    del settings  # other models will be settings
-    async with Embedded() as embedded, Batching(embedded) as analyzer:
-        yield analyzer
+async def reading(settings: Settings, spending: Spending | None = None) -> AsyncIterator[Analyzer]:
+    """Who reads, for many callers at once: the model that Roomtone ships, or those that the settings name, in order.
+
+    What hosted calls use is kept in `spending`; left out, in the configured database. Raises ConfigurationError.
+    """
+    async with AsyncExitStack() as stack:
+        readers = {name: await _reader(name, settings, spending, stack) for name in who_reads(settings)}
+        reader: Analyzer
+        if list(readers) == ["local"] and isinstance(readers["local"], Embedded):
+            reader = readers["local"]
+        else:
+            from bot.analysis.fallback import Fallback
+
+            reader = await stack.enter_async_context(Fallback(readers, deadline=settings.batch_deadline))
+        yield await stack.enter_async_context(Batching(reader))
+
+
+def who_reads(settings: Settings) -> Sequence[str]:
+    """The readers in their order, without hosted where it is off. Raises ConfigurationError if nobody is left."""
+    order = [name for name in settings.analyzers.split(",") if name != "hosted" or settings.hosted]
+    if not order:
+        raise ConfigurationError(
+            "ROOMTONE_ANALYZERS=hosted, and hosted inference is off. Set ROOMTONE_HOSTED=true, or "
+            "ROOMTONE_ANALYZERS=local."
+        )
+    return order
+
+
+async def _reader(written: str, settings: Settings, spending: Spending | None, stack: AsyncExitStack) -> Analyzer:
+    """The reader called `written`: local, embedded, hosted, or one or two checkpoints as SENTIMENT+NAMES."""
+    match written:
+        case "hosted":
+            return (await _hosted(settings, spending, stack))[0]
+        case "local" if settings.sentiment_model or settings.ner_model:
+            if not (settings.sentiment_model and settings.ner_model):
+                raise ConfigurationError(
+                    "Set both ROOMTONE_SENTIMENT_MODEL and ROOMTONE_NER_MODEL, or neither: then the bundled model "
+                    "reads both."
+                )
+            return await _checkpoint(settings.sentiment_model, settings.ner_model, settings, stack)
+        case "local" | "embedded":
+            return await stack.enter_async_context(Embedded())
+        case _:
+            return await _checkpoint(*_two(written), settings, stack)
+
+
+def _two(written: str) -> tuple[str, str]:
+    sentiment, _, names = (written, "", "") if Path(written).is_dir() else written.partition("+")
+    return sentiment, names
+
+
+async def _checkpoint(sentiment: str, names: str, settings: Settings, stack: AsyncExitStack) -> Analyzer:
+    from bot.analysis.checkpoint import Checkpoint, Device, Precision, Source
+    from bot.analysis.labels import explained
+
+    checkpoint = Checkpoint(
+        Source.of(sentiment, explained(settings.sentiment_labels)),
+        Source.of(names, explained(settings.ner_labels)) if names else None,
+        device=Device(settings.device),
+        precision=Precision(settings.precision),
+    )
+    return await stack.enter_async_context(checkpoint)
+
+
+async def _hosted(settings: Settings, spending: Spending | None, stack: AsyncExitStack) -> tuple[Hosted, Budget]:
+    # Here, since httpx takes its time to load and most never need it.
+    from bot.analysis.hosted import ROUTER, Endpoint, Hosted
+    from bot.analysis.labels import explained
+    from bot.analysis.transport import Token
+
+    if not settings.hosted:
+        raise ConfigurationError("Hosted inference is off. ROOMTONE_HOSTED=true switches it on; read docs/models.md.")
+
+    def endpoint(model: str, url: str, labels: str) -> Endpoint:
+        meanings = explained(labels)
+        return Endpoint(url, model, meanings) if url else Endpoint.at(model, base=settings.hosted_url, labels=meanings)
+
+    sentiment = endpoint(
+        settings.hosted_sentiment_model, settings.hosted_sentiment_url, settings.hosted_sentiment_labels
+    )
+    names = endpoint(settings.hosted_ner_model, settings.hosted_ner_url, settings.hosted_ner_labels)
+    written = _secret(settings.hosted_token)
+    if written is None and any(one.url.startswith(ROUTER) for one in (sentiment, names)):
+        raise ConfigurationError(
+            "ROOMTONE_HOSTED is on, and ROOMTONE_HOSTED_TOKEN isn't set: put a token with the right to make inference "
+            "calls there, or the address of your own server into ROOMTONE_HOSTED_URL."
+        )
+    token = None if written is None else Token(written)
+    if spending is None:
+        url = settings.database_url
+        storage = await stack.enter_async_context(_storage(url, load_key(settings, url), works=False, alone=False))
+        spending = storage.spending
+    limits = Limits(
+        day=Cap(settings.hosted_requests_per_day, settings.hosted_characters_per_day),
+        month=Cap(settings.hosted_requests_per_month, settings.hosted_characters_per_month),
+    )
+    budget = Budget(spending, limits, fingerprint=token.fingerprint if token else "")
+    hosted = Hosted(
+        sentiment,
+        names,
+        budget,
+        token=token,
+        texts_per_request=settings.hosted_texts_per_request,
+        region=settings.hosted_region.upper() or None,
+        ca_file=settings.hosted_ca_file,
+    )
+    return await stack.enter_async_context(hosted), budget
+
+
+@asynccontextmanager
+async def _reading_with(settings: Settings, model: str | None) -> AsyncIterator[Analyzer]:
+    """The named reader, as `roomtone evaluate` is told it; None is who reads anyway."""
+    async with AsyncExitStack() as stack:
+        if model is None:
+            yield await stack.enter_async_context(reading(settings))
+        else:
+            yield await stack.enter_async_context(Batching(await _reader(model, settings, None, stack)))
 
 
 def own_zone(settings: Settings) -> ZoneInfo:
@@ -489,15 +607,30 @@ async def evaluations(
     settings: Settings,
     files: Sequence[Path],
     *,
+    model: str | None,
+    against: str | None,
     behaviour: bool,
     lower_cased: bool,
     misses: int,
     progress: Callable[[int], None],
-) -> Sequence[Evaluation | Behaviour]:
-    """How well the reader reads each labelled file, and the behavioural suite. Raises ImportFileError."""
+) -> Sequence[Evaluation | Behaviour | Comparison]:
+    """How well `model` reads each labelled file, and the behavioural suite; or whether `against` reads better.
+
+    A model is `embedded`, `hosted`, or a checkpoint; None is who reads anyway. Raises ImportFileError,
+    ConfigurationError.
+    """
     labelled = [read_lines(file) for file in files]
-    results: list[Evaluation | Behaviour] = []
-    async with reading(settings) as analyzer:
+    for name in (model, against):
+        _check_can_read(name, labelled)
+    results: list[Evaluation | Behaviour | Comparison] = []
+    if against is not None:
+        async with _reading_with(settings, model) as first, _reading_with(settings, against) as second:
+            for lines in labelled:
+                results.append(
+                    await compare(first, second, lines, lower_cased=lower_cased, misses=misses, progress=progress)
+                )
+        return results
+    async with _reading_with(settings, model) as analyzer:
         for lines in labelled:
             results.append(await evaluate(analyzer, lines, lower_cased=lower_cased, misses=misses, progress=progress))
         if behaviour:
@@ -505,21 +638,32 @@ async def evaluations(
     return results
 
 
-def render_result(result: Evaluation | Behaviour, *, failures: int) -> RenderableType:
+def _check_can_read(model: str | None, labelled: Sequence[Labelled]) -> None:
+    if model is None or model in {"local", "embedded", "hosted"} or _two(model)[1]:
+        return
+    if any(lines.entities for lines in labelled):
+        raise ConfigurationError(
+            f"{model} reads sentiment alone, and a file has names. Write a checkpoint for each, as SENTIMENT+NAMES."
+        )
+
+
+def render_result(result: Evaluation | Behaviour | Comparison, *, failures: int) -> RenderableType:
     """An evaluation for the terminal."""
     from bot.evaluation import report
 
+    if isinstance(result, Comparison):
+        return report.show_comparison(result)
     if isinstance(result, Behaviour):
         return report.show_behaviour(result, failures=failures)
     return report.show_evaluation(result)
 
 
-def picture_of(result: Evaluation | Behaviour) -> bytes:
+def picture_of(result: Evaluation | Behaviour | Comparison) -> bytes:
     """An evaluation's confusion and reliability as PNG. Raises ConfigurationError for one that has none."""
     from bot.evaluation.picture import picture
 
-    if isinstance(result, Behaviour):
-        raise ConfigurationError("The behavioural suite has no picture; name a labelled file.")
+    if not isinstance(result, Evaluation):
+        raise ConfigurationError("Only the evaluation of one model on one labelled file has a picture.")
     return picture(result)
 
 
@@ -549,7 +693,7 @@ async def examine(settings: Settings, *, database: str | None) -> Sequence[docto
     url = database or settings.database_url
     known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
     findings = [*doctor.installation(), *doctor.environment(os.environ, known)]
-    findings.append(await _examine_reader(settings))
+    findings += await _examine_readers(settings.model_copy(update={"database_url": url}))
     try:
         async with opened(settings, database=database) as app:
             channels = await app.storage.readings.channels()
@@ -590,10 +734,40 @@ async def _examine_slack(settings: Settings) -> Sequence[doctor.Finding]:
     return await examined(access)
 
 
-async def _examine_reader(settings: Settings) -> doctor.Finding:
+async def _examine_readers(settings: Settings) -> Sequence[doctor.Finding]:
+    try:
+        order = who_reads(settings)
+    except ConfigurationError as error:
+        return [doctor.Finding("model", False, str(error))]
+    # Each by itself, or the second would never be looked at while the first is well.
+    findings = [await _examine_reader(name, settings.model_copy(update={"analyzers": name})) for name in order]
+    if "hosted" in order:
+        findings += await _examine_hosted(settings)
+    return findings
+
+
+async def _examine_reader(name: str, settings: Settings) -> doctor.Finding:
+    subject = "model" if name == "local" else f"{name} model"
     begun = time.monotonic()
     try:
         analysis = await analyze(settings, "Thanks, the build works again!")
     except RoomtoneError as error:
-        return doctor.Finding("model", False, str(error))
-    return doctor.Finding("model", True, f"{analysis.model}, first answer after {time.monotonic() - begun:.2f} s.")
+        return doctor.Finding(subject, False, str(error))
+    return doctor.Finding(subject, True, f"{analysis.model}, first answer after {time.monotonic() - begun:.2f} s.")
+
+
+async def _examine_hosted(settings: Settings) -> Sequence[doctor.Finding]:
+    try:
+        async with AsyncExitStack() as stack:
+            hosted, budget = await _hosted(settings, None, stack)
+            try:
+                facts, silent = await hosted.whoami(), ""
+            except RoomtoneError as error:
+                facts, silent = None, str(error)
+            status = await budget.status(token_created=facts.created_at if facts else None)
+            token = doctor.hosted_token(status, can_write=facts.can_write if facts else None, silent=silent)
+            return [doctor.hosted_budget(status), *(token if settings.hosted_token else ())]
+    except ConfigurationError:
+        return []  # said by the reader itself
+    except RoomtoneError as error:
+        return [doctor.Finding("hosted budget", False, str(error))]

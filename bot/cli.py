@@ -292,6 +292,16 @@ def evaluate(
         bool, typer.Option("--behaviour", help="Run the suite of behavioural cases that Roomtone ships.")
     ] = False,
     lower_cased: Annotated[bool, typer.Option("--lower-cased", help="Take the capitals off first.")] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Measure this one: embedded, hosted, or a checkpoint (hub id or folder; SENTIMENT+NAMES for both).",
+        ),
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Compare with this one, line by line: is it better?")
+    ] = None,
     picture: Annotated[
         Path | None, typer.Option(help="Write confusion and reliability to this PNG file (one labelled file).")
     ] = None,
@@ -300,13 +310,18 @@ def evaluate(
     ] = 0,
     json_: AsJson = False,
 ) -> None:
-    """Measure how well messages are read: on your own labelled lines, or on the behavioural suite."""
+    """Measure how well messages are read: on your own labelled lines, or on the behavioural suite.
+
+    `roomtone evaluate FILE --model embedded --against cardiffnlp/twitter-roberta-base-sentiment-latest` compares two.
+    """
     from bot import app
 
     if not files and not behaviour:
         raise typer.BadParameter("Name a labelled JSONL file, or --behaviour.")
     if picture is not None and len(files or ()) != 1:
         raise typer.BadParameter("--picture draws one labelled file.")
+    if against is not None and (behaviour or picture is not None or not files):
+        raise typer.BadParameter("--against compares on labelled files, without --behaviour and --picture.")
     with Progress(TextColumn("Reading"), BarColumn(), TextColumn("{task.completed:,}"), console=err,
                   disable=not err.is_terminal, transient=True) as bar:  # fmt: skip
         task = bar.add_task("", total=None)
@@ -314,6 +329,8 @@ def evaluate(
             lambda settings: app.evaluations(
                 settings,
                 files or (),
+                model=model,
+                against=against,
                 behaviour=behaviour,
                 lower_cased=lower_cased,
                 misses=show_errors,

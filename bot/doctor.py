@@ -15,6 +15,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
+from bot.analysis.budget import Span, Status, TokenAge
 from bot.store import InboxCount
 
 OURS = ("bot", "adapters", "storage")
@@ -114,3 +115,45 @@ def inbox(count: InboxCount) -> Iterator[Finding]:
             False,
             f"{count.set_aside:,} events could not be read ({reasons}); please report it, they are kept sealed.",
         )
+
+
+def hosted_budget(status: Status) -> Finding:
+    """What hosted inference has used of its budgets, how its calls went, and what is unusual."""
+    used = [
+        f"{line.used:,} of {line.limit:,} {line.unit} {'today' if line.span is Span.DAY else 'this month'}"
+        for line in status.lines
+        if line.limit is not None
+    ]
+    says = f"{', '.join(used)}; {status.errors:,} failed today"
+    says += "." if status.latency is None else f", {status.latency:.2f} s a request."
+    if status.unusual is not None:
+        says += f" This hour has {status.unusual:.1f} times the requests of the busiest hour of the last week."
+    if status.problem is not None:
+        says += f" Latest failure, {status.problem.at:%Y-%m-%d %H:%M} UTC: {status.problem.reason}"
+    full = any(line.share >= 1 for line in status.lines)
+    if full:
+        says += " The budget is used up: messages wait until it begins anew, or raise it."
+    return Finding("hosted budget", not full, says)
+
+
+def hosted_token(status: Status, *, can_write: bool | None, silent: str) -> Iterator[Finding]:
+    """How old the token is, and whether it may do more than it has to; `silent` is why its issuer doesn't say."""
+    if status.token_since is not None:
+        since = f"{status.token_since:%Y-%m-%d}"
+        match status.token_age:
+            case TokenAge.OVERDUE:
+                yield Finding("hosted token", False, f"In use since {since}, over 90 days: replace it now.")
+            case TokenAge.ROTATE:
+                yield Finding("hosted token", True, f"In use since {since}, over 30 days: replace it soon.")
+            case _:
+                yield Finding("hosted token", True, f"In use since {since}.")
+    if can_write:
+        yield Finding(
+            "token's rights",
+            False,
+            "It may write to repositories; make one that may make inference calls and nothing else, and revoke this.",
+        )
+    elif can_write is False:
+        yield Finding("token's rights", True, "It may not write to repositories.")
+    elif silent:
+        yield Finding("token's rights", True, f"Not known: {silent}")

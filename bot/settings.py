@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.errors import ConfigurationError
@@ -29,6 +29,16 @@ def _a_level(level: str) -> str:
     if level.lower() not in {"debug", "info", "warning", "error"}:
         raise ValueError("a log level is debug, info, warning or error")
     return level.lower()
+
+
+def _an_order(readers: str) -> str:
+    names = [name.strip().lower() for name in readers.split(",")]
+    if not names or not set(names) <= {"local", "hosted"} or len(set(names)) < len(names):
+        raise ValueError("who reads is local, hosted, or both in the order you want, such as local,hosted")
+    return ",".join(names)
+
+
+Count = Annotated[int, Field(ge=1)]
 
 
 class Settings(BaseSettings):
@@ -84,6 +94,80 @@ class Settings(BaseSettings):
 
     slack_api: str = "https://slack.com/api/"
     """Where Slack's Web API is. Only a test server is ever elsewhere."""
+
+    analyzers: Annotated[str, AfterValidator(_an_order)] = "local,hosted"
+    """Who reads, in order: local, hosted, or both. Local is the checkpoint named below, else the bundled model."""
+
+    batch_deadline: Annotated[float, Field(gt=0)] = 120
+    """After so many seconds without an answer a batch goes to the next in order."""
+
+    sentiment_model: str = ""
+    """A Hugging Face checkpoint that reads sentiment on this machine: an id, id@revision or a folder; together with
+    the next. Empty: the bundled model. docs/models.md tells more of all that follows."""
+
+    ner_model: str = ""
+    """A Hugging Face checkpoint that reads names on this machine, likewise; together with the one before."""
+
+    sentiment_labels: str = ""
+    """What that sentiment model's labels mean, where their names don't say it: LABEL_0=negative,LABEL_1=neutral,…"""
+
+    ner_labels: str = ""
+    """What that model's types of names mean, where they don't say it: LABEL_0=,LABEL_1=person,…"""
+
+    device: Literal["cpu", "cuda", "mps"] = "cpu"
+    """Where a checkpoint computes: cpu, cuda or mps."""
+
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """How a checkpoint computes: auto (bfloat16 where the processor has it), float32 or bfloat16."""
+
+    hosted: bool = False
+    """Send message text, masked, to an inference provider. Discord allows it only to one bound by contract; tell your
+    workspace."""
+
+    hosted_token: SecretStr | None = None
+    """The provider's token; one that may make inference calls and nothing else."""
+
+    hosted_url: str = "https://router.huggingface.co/hf-inference/models"
+    """Where hosted models answer, each at its own name behind this address."""
+
+    hosted_sentiment_model: str = "cardiffnlp/twitter-roberta-base-sentiment-latest"
+    """The hosted model that reads sentiment."""
+
+    hosted_ner_model: str = "dslim/bert-base-NER"
+    """The hosted model that reads names."""
+
+    hosted_sentiment_url: str = ""
+    """The whole address of a dedicated endpoint for sentiment."""
+
+    hosted_ner_url: str = ""
+    """The whole address of a dedicated endpoint for names."""
+
+    hosted_sentiment_labels: str = ""
+    """What the hosted sentiment model's labels mean, where their names don't say it."""
+
+    hosted_ner_labels: str = ""
+    """What the hosted model's types of names mean, where they don't say it."""
+
+    hosted_ca_file: Path | None = None
+    """Certificates of an authority of your own that signed the provider's."""
+
+    hosted_region: str = ""
+    """The country, such as DE, whose telephone numbers are masked without a country code too."""
+
+    hosted_texts_per_request: Count = 16
+    """How many pieces of text one request carries at most."""
+
+    hosted_requests_per_day: Count = 1000
+    """The most requests sent in a day, in UTC; the messages beyond it wait."""
+
+    hosted_requests_per_month: Count = 30000
+    """The most requests sent in a month."""
+
+    hosted_characters_per_day: Count | None = None
+    """The most characters sent in a day. Empty: as many as the requests carry."""
+
+    hosted_characters_per_month: Count | None = None
+    """The most characters sent in a month. Empty: as many as the requests carry."""
 
     @classmethod
     def read(cls, *, env_file: Path | None = None) -> Settings:

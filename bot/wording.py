@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from math import isclose
 from zoneinfo import ZoneInfo
 
+from bot.analysis import HOSTED
 from bot.days import Unit
 from bot.estimates import Change, Mood, Share, TooFew
 from bot.message import Window
@@ -234,7 +235,12 @@ def rests_on(reading: Reading) -> str:
         parts.append(f"not mixed in: {other}")
     if reading.model is not None:
         parts.append(f"read by {reading.model}")
-    return "; ".join(parts) + "."
+    sent = " For that, message text was sent, masked, to a hosted model." if _hosted(reading) else ""
+    return "; ".join(parts) + "." + sent
+
+
+def _hosted(reading: Reading) -> bool:
+    return reading.model is not None and reading.model.startswith(HOSTED)
 
 
 def left_out(left: LeftOut) -> str:

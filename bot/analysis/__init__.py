@@ -8,6 +8,9 @@ from enum import StrEnum
 from math import isclose
 from typing import Protocol
 
+HOSTED = "hosted:"
+"""What the name of a model begins with that got the text over a network."""
+
 
 class Kind(StrEnum):
     """What an entity is."""

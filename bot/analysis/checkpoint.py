@@ -114,7 +114,7 @@ class Checkpoint:
         if missing:
             raise ConfigurationError(
                 f"Reading with {self._sentiment.model} needs {' and '.join(missing)}. "
-                f"Install the extra: pip install 'roomtone[checkpoint]'"
+                f'Install them: .venv/bin/pip install -e ".[checkpoint]" (`make run` does it too).'
             )
         return self
 

@@ -19,7 +19,7 @@ import stamina
 import structlog
 from cachetools import TTLCache
 
-from bot.analysis import Analysis, Entity, Sentiment, responses
+from bot.analysis import HOSTED, Analysis, Entity, Sentiment, responses
 from bot.analysis.budget import Budget
 from bot.analysis.labels import NOTHING_SAID, Piece, Scale, Tags
 from bot.analysis.masking import Masked, mask
@@ -136,7 +136,7 @@ class Hosted:
     @property
     def model(self) -> str:
         """The name that readings carry; it begins with `hosted:`."""
-        return "hosted:" + "+".join(endpoint.model for endpoint in self._endpoints.values())
+        return HOSTED + "+".join(endpoint.model for endpoint in self._endpoints.values())
 
     async def __aenter__(self) -> Self:
         # stamina's own hook warns at every retry, and with a decorated function's arguments.

@@ -92,6 +92,16 @@ async def test_a_quiet_week_claims_no_change():
     assert answer.footnote == "54 messages by 9 people; read by example 1."
 
 
+async def test_an_answer_that_rests_on_a_hosted_model_says_that_text_was_sent():
+    read = [replace(one, model="hosted:acme/mood+acme/names") for one in QUIET]
+
+    answer = await ask(read, Subject.MOOD, LAST_WEEK)
+
+    assert answer.footnote.endswith(
+        "read by hosted:acme/mood+acme/names. For that, message text was sent, masked, to a hosted model."
+    )
+
+
 async def test_a_changed_week_says_by_how_much_and_how_sure():
     answer = await ask(GLOOMY, Subject.MOOD, LAST_WEEK)
 

@@ -33,5 +33,5 @@ def test_a_folder_that_is_there_needs_no_slash(tmp_path: Path, monkeypatch: pyte
 async def test_without_the_extra_starting_says_the_one_command_that_mends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.analysis.checkpoint.find_spec", lambda name: None)
 
-    with pytest.raises(ConfigurationError, match=r"pip install 'roomtone\[checkpoint\]'"):
+    with pytest.raises(ConfigurationError, match=r'venv/bin/pip install -e "\.\[checkpoint\]"'):
         await Checkpoint(Source("acme/mood")).__aenter__()

@@ -1,0 +1,199 @@
+"""Who reads, as the settings say it: the real wiring, over the real command where a person would use it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from bot.app import evaluations, examine, reading, who_reads
+from bot.errors import ConfigurationError, Unavailable
+from bot.settings import Settings
+from tests.servers import inference
+from tests.servers.inference import ENTITIES_MODEL, SENTIMENT_MODEL, Inference
+
+HEAVY = ("torch", "transformers", "httpx", "purgatory")
+
+
+@pytest.fixture
+def given(tmp_path, monkeypatch):
+    """Settings of nobody else: in a folder without .env, with a database of their own."""
+    monkeypatch.chdir(tmp_path)
+    return lambda **chosen: Settings(database_url=f"sqlite:///{tmp_path / 'roomtone.db'}", key="ab" * 32, **chosen)
+
+
+def hosted_at(server, **more):
+    return {
+        "hosted": True,
+        "hosted_url": f"{server.url}/models",
+        "hosted_sentiment_model": SENTIMENT_MODEL,
+        "hosted_ner_model": ENTITIES_MODEL,
+        "hosted_token": "secret-of-ours",
+        **more,
+    }
+
+
+async def in_a_process(*arguments, chosen, folder):
+    """What `roomtone ARGUMENTS` printed, in a process of its own with the settings `chosen`."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", *arguments, cwd=folder,
+        env={f"ROOMTONE_{name.upper()}": str(value) for name, value in chosen.items()},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    printed, complaint = await process.communicate()
+    assert process.returncode == 0, complaint.decode()
+    return printed
+
+
+def test_without_a_setting_reading_loads_neither_torch_nor_an_http_client(tmp_path):
+    code = (
+        "import sys; from bot.cli import cli; cli(['analyze', '--json', 'thanks!'], standalone_mode=False); "
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={"PATH": ""}, capture_output=True, text=True, check=True
+    )
+    read, loaded = done.stdout.splitlines()
+
+    assert json.loads(read)["model"].startswith("roomtone-")
+    assert loaded == "[]"
+
+
+@pytest.mark.parametrize(
+    ("analyzers", "hosted", "order"),
+    [
+        ("local,hosted", False, ["local"]),
+        ("local,hosted", True, ["local", "hosted"]),
+        ("hosted, local", True, ["hosted", "local"]),
+        ("hosted", True, ["hosted"]),
+    ],
+)
+def test_the_order_is_that_of_the_setting_without_hosted_where_it_is_off(given, analyzers, hosted, order):
+    assert who_reads(given(analyzers=analyzers, hosted=hosted)) == order
+
+
+def test_hosted_alone_and_switched_off_is_refused_with_the_mend(given):
+    with pytest.raises(ConfigurationError, match="Set ROOMTONE_HOSTED=true"):
+        who_reads(given(analyzers="hosted"))
+
+
+async def test_hosted_first_reads_and_a_dead_one_hands_over_to_the_bundled_model(given):
+    async with Inference() as server:
+        settings = given(analyzers="hosted,local", **hosted_at(server))
+        async with reading(settings) as analyzer:
+            (well,) = await analyzer.analyze(["I love it, says Grace"])
+            server.always = inference.status(401)
+            (ill,) = await analyzer.analyze(["I hate this, it is broken again"])
+
+    assert well.model == f"hosted:{SENTIMENT_MODEL}+{ENTITIES_MODEL}"
+    assert ill.model.startswith("roomtone-")
+
+
+async def test_what_is_spent_counts_for_the_next_start(given):
+    async with Inference() as server:
+        settings = given(analyzers="hosted", **hosted_at(server, hosted_requests_per_day=2))
+        async with reading(settings) as analyzer:
+            await analyzer.analyze(["thanks Grace"])
+        async with reading(settings) as analyzer:
+            with pytest.raises(Unavailable, match="budget of 2 requests a day is used up"):
+                await analyzer.analyze(["thanks Ada"])
+
+    assert len(server.asked) == 2
+
+
+async def test_hosted_without_a_token_for_the_router_is_refused_with_the_mend(given):
+    with pytest.raises(ConfigurationError, match="ROOMTONE_HOSTED_TOKEN isn't set"):
+        async with reading(given(hosted=True)):
+            pass
+
+
+async def test_a_checkpoint_without_the_extra_is_refused_with_the_command_that_mends_it(given, monkeypatch):
+    monkeypatch.setattr("bot.analysis.checkpoint.find_spec", lambda name: None)
+
+    with pytest.raises(ConfigurationError, match=r'\.venv/bin/pip install -e "\.\[checkpoint\]"'):
+        async with reading(given(sentiment_model="acme/mood", ner_model="acme/names")):
+            pass
+
+
+async def test_one_checkpoint_of_two_is_refused(given):
+    with pytest.raises(ConfigurationError, match="Set both"):
+        async with reading(given(sentiment_model="acme/mood")):
+            pass
+
+
+async def test_doctor_shows_who_reads_the_budget_and_the_token(given):
+    async with Inference() as server:
+        findings = await examine(given(**hosted_at(server)), database=None)
+    says = {finding.subject: (finding.ok, finding.says) for finding in findings}
+
+    assert says["hosted model"][1].startswith(f"hosted:{SENTIMENT_MODEL}+{ENTITIES_MODEL}, first answer")
+    assert says["hosted budget"][0]
+    assert says["hosted budget"][1].startswith("2 of 1,000 requests today, 2 of 30,000 requests this month; 0 failed")
+    assert says["hosted token"][1].startswith("In use since ")
+    assert "secret-of-ours" not in str(says)
+
+
+async def test_doctor_shows_why_hosted_inference_fails(given):
+    async with Inference() as server:
+        server.always = inference.status(401)
+        findings = await examine(given(**hosted_at(server)), database=None)
+    says = {finding.subject: (finding.ok, finding.says) for finding in findings}
+
+    assert says["model"][0]
+    assert not says["hosted model"][0]
+    assert "doesn't accept the token (401)" in says["hosted budget"][1]
+
+
+async def test_doctor_says_nothing_of_hosted_inference_that_is_off(given):
+    assert not [finding for finding in await examine(given(), database=None) if "hosted" in finding.subject]
+
+
+async def test_two_models_are_compared_on_the_same_lines(given, tmp_path):
+    file = tmp_path / "labelled.jsonl"
+    lines = [("I love it", "positive"), ("this is broken and I hate it", "negative"), ("the build runs", "neutral")]
+    file.write_text("".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in lines * 4))
+    async with Inference() as server:
+        (result,) = await evaluations(
+            given(**hosted_at(server)),
+            [file],
+            model="embedded",
+            against="hosted",
+            behaviour=False,
+            lower_cased=False,
+            misses=0,
+            progress=lambda lines: None,
+        )
+    found: dict[str, Any] = result.as_json()
+
+    assert found["first"]["model"].startswith("roomtone-")
+    assert found["second"]["model"].startswith("hosted:")
+    assert {test["measure"] for test in found["tests"]} >= {"accuracy"}
+
+
+async def test_a_checkpoint_for_sentiment_alone_is_not_scored_on_names(given, tmp_path):
+    file = tmp_path / "names.jsonl"
+    file.write_text(json.dumps({"tokens": ["Ada", "left"], "tags": ["B-person", "O"]}) + "\n")
+
+    with pytest.raises(ConfigurationError, match="reads sentiment alone"):
+        await evaluations(
+            given(), [file], model="acme/mood", against=None, behaviour=False, lower_cased=False, misses=0,
+            progress=lambda lines: None,
+        )  # fmt: skip
+
+
+async def test_the_command_reads_with_a_hosted_model_and_sends_nothing_that_is_masked(tmp_path):
+    async with Inference() as server:
+        chosen = hosted_at(server, analyzers="hosted", database_url=f"sqlite:///{tmp_path / 'roomtone.db'}")
+        done = await in_a_process(
+            "analyze", "--json", "I love Berlin, mail ada@example.org", chosen=chosen, folder=tmp_path
+        )
+    read = json.loads(done)
+
+    assert read["model"] == f"hosted:{SENTIMENT_MODEL}+{ENTITIES_MODEL}"
+    assert (read["sentiment"]["label"], [name["text"] for name in read["entities"]]) == ("positive", ["Berlin"])
+    assert "example.org" not in " ".join(server.texts)
+    assert {asked.authorization for asked in server.asked} == {"Bearer secret-of-ours"}
