@@ -123,6 +123,7 @@ class Discord:
             notes=notes,
             clock=clock,
         )
+        self._stopping = False
         self._answered: TTLCache[int, bool] = TTLCache(100_000, 2 * FRESH_SECONDS)
 
     async def run(self) -> None:
@@ -135,6 +136,7 @@ class Discord:
                 ended.result()
         finally:
             # First nothing more arrives, then what has arrived is kept.
+            self._stopping = True
             if self._client is not None:
                 with suppress(TimeoutError, discord.DiscordException, aiohttp.ClientError, OSError):
                     async with asyncio.timeout(STOP_SECONDS):
@@ -181,10 +183,12 @@ class Discord:
             except Exception as error:
                 # discord.py ends when Discord sends what it can't parse. Its name only: the text may hold a message's.
                 why = f"{type(error).__name__} in discord.py"
+            if self._stopping:
+                return
             self.intake.missed()
             if asyncio.get_running_loop().time() - begun > STEADY_SECONDS:
                 pause = self._pause
-            _log.warning("Discord is connected again", after_s=pause, why=why)
+            _log.warning("Discord will be connected again", in_s=pause, why=why)
             await asyncio.sleep(pause)
             pause = min(LONGEST_PAUSE, pause * 2)
 
@@ -230,6 +234,8 @@ class Client(discord.AutoShardedClient):
             heartbeat_timeout=adapter.heartbeat_timeout,
             max_ratelimit_timeout=LONGEST_WAIT,
         )
+        # We never speak, so its libraries aren't missed.
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         self._adapter = adapter
         self.desk = adapter.desk
         self.tree = app_commands.CommandTree(self)

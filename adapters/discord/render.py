@@ -94,7 +94,7 @@ def _lines(answer: Answer) -> list[str]:
     return lines
 
 
-_BARE = {"", "estimate", "kind", "name", "channel", "first", "last"}
+_BARE = {"", "kind", "name", "channel", "first", "last", "and get"}
 
 
 def _row(table: Table, row: Sequence[str]) -> str:
@@ -106,6 +106,8 @@ def _row(table: Table, row: Sequence[str]) -> str:
             continue
         if "interval" in column.title:
             shown += f" ({cell})"
+        elif column.title == "estimate":
+            shown += f" {cell}"
         else:
             shown += f" · {cell}" if column.title in _BARE else f" · {literal(column.title, _CELL)} {cell}"
     return shown

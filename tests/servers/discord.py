@@ -380,7 +380,7 @@ async def _body(request: web.Request) -> dict[str, Any]:
         if getattr(part, "name", None) == "payload_json":
             body |= json.loads(await part.text())  # type: ignore[union-attr]  # no nested multipart here
         else:
-            body.setdefault("files", []).append(len(await part.read()))  # type: ignore[union-attr]
+            body.setdefault("files", []).append(bytes(await part.read()))  # type: ignore[union-attr]
     return body
 
 

@@ -9,6 +9,7 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
+from bot import logs
 from storage import open_storage
 from tests.adapters.discord.parts import Parts
 from tests.adapters.discord.payloads import GENERAL
@@ -28,4 +29,5 @@ async def main(database: str, host: str) -> None:
 
 
 if __name__ == "__main__":
+    logs.configure(level="warning", as_json=False)
     asyncio.run(main(sys.argv[1], sys.argv[2]))

@@ -1,0 +1,99 @@
+"""How soon a mention is answered while channels are flooded: `python -m bench.discord_load [EVENTS]`.
+
+A local Discord sends EVENTS messages as fast as they are taken, with a question every 200, to the real client over the
+real storage in a process of its own; a stand-in reads the messages, so that the figures are those of receiving and
+answering. Prints the times from the question's sending to its answer's arrival.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from storage import open_storage
+from tests.adapters.discord.payloads import ME, message, user
+from tests.adapters.discord.replay import NOW
+from tests.conftest import KEY
+from tests.examples import AT
+from tests.servers.discord import RANDOM, LocalDiscord, local_discord
+
+EVERY = 200
+
+
+async def measured(events: int, database: Path) -> None:
+    """Print how soon questions were answered, and how long keeping everything took."""
+    async with local_discord() as server:
+        bot = await asyncio.create_subprocess_exec(
+            sys.executable, "-W", "ignore", "-m", "tests.adapters.discord.victim", str(database), server.host,
+            stdout=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            while not server.connected:  # noqa: ASYNC110  # it happens in another process
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(3)
+            await ask(server, 1)  # the first one loads what every later one finds loaded
+            await answered(server, 1)
+            begun = time.monotonic()
+            sent: list[float] = []
+            seen: list[float] = []
+            watching = asyncio.create_task(watch(server, seen, events // EVERY))
+            for number in range(1, events + 1):
+                await server.write(
+                    message(number, at=AT + (NOW - AT) / 20_000 * number, author=user(f"90{number % 9}"))
+                )
+                if number % EVERY == 0:
+                    sent.append(time.monotonic())
+                    await ask(server, number)
+                if number % 20 == 0:
+                    await asyncio.sleep(0)
+            flooded = time.monotonic() - begun
+            await watching
+            waits = sorted(after - before for before, after in zip(sent, seen, strict=True))
+            kept = await until_kept(database, events, begun)
+        finally:
+            bot.kill()
+            await bot.wait()
+    print(f"{events:,} messages sent in {flooded:.1f} s, read and recorded {kept:.1f} s after the first")
+    print(f"{len(waits)} mentions answered: median {statistics.median(waits):.3f} s, "
+          f"95th percentile {waits[int(len(waits) * 0.95)]:.3f} s, slowest {waits[-1]:.3f} s")  # fmt: skip
+
+
+async def ask(server: LocalDiscord, number: int) -> None:
+    """Somebody asks in a channel that isn't flooded."""
+    await server.write(message(number, channel_id=RANDOM, content=f"<@{ME}> mood 2 March 2026"))
+
+
+async def answered(server: LocalDiscord, count: int) -> None:
+    """Wait for so many answers."""
+    while len(server.posted) < count:  # noqa: ASYNC110  # it is posted by another process
+        await asyncio.sleep(0.005)
+
+
+async def watch(server: LocalDiscord, seen: list[float], count: int) -> None:
+    """Note when each of `count` answers arrives."""
+    before = len(server.posted)
+    while len(seen) < count:
+        await asyncio.sleep(0.002)
+        seen += [time.monotonic()] * (len(server.posted) - before - len(seen))
+
+
+async def until_kept(database: Path, events: int, begun: float) -> float:
+    """Seconds from `begun` until everything is recorded."""
+    while True:
+        async with open_storage(str(database), KEY) as storage:
+            if sum(channel.messages for channel in await storage.readings.channels()) >= events:
+                return time.monotonic() - begun
+        await asyncio.sleep(0.5)
+
+
+if __name__ == "__main__":
+    folder = Path(tempfile.mkdtemp())
+    try:
+        asyncio.run(measured(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000, folder / "load.db"))
+    finally:
+        shutil.rmtree(folder)
