@@ -35,7 +35,7 @@ bench: $(VENV)/developer  ## Measure this machine: speed of reading, of storing,
 	$(BIN)/python -m bench
 
 demo-discord: $(VENV)/developer  ## See the bot on a local Discord: the sample's chat, questions, answers and their charts
-	$(BIN)/python -W ignore -m tests.demos.discord demo-discord
+	$(BIN)/python -W ignore -m tests.demos.discord demo-output/discord
 
 clean:  ## Remove what `make` made (never your data)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
