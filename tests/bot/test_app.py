@@ -13,6 +13,7 @@ import pytest
 from bot.app import evaluations, examine, reading, who_reads
 from bot.errors import ConfigurationError, Unavailable
 from bot.settings import Settings
+from tests.bot.analysis.checkpoints import GLAD, make, sentences
 from tests.servers import inference
 from tests.servers.inference import ENTITIES_MODEL, SENTIMENT_MODEL, Inference
 
@@ -197,3 +198,21 @@ async def test_the_command_reads_with_a_hosted_model_and_sends_nothing_that_is_m
     assert (read["sentiment"]["label"], [name["text"] for name in read["entities"]]) == ("positive", ["Berlin"])
     assert "example.org" not in " ".join(server.texts)
     assert {asked.authorization for asked in server.asked} == {"Bearer secret-of-ours"}
+
+
+async def test_two_checkpoints_that_the_settings_name_read_and_a_broken_one_hands_over(given, tmp_path):
+    pytest.importorskip("torch", reason="the extra `checkpoint` isn't installed")
+    mood = make(tmp_path / "mood", "bert", "sentiment", ("negative", "neutral", "positive"))
+    names = make(tmp_path / "names", "bert", "names", ("O", "B-PER", "I-PER"))
+    text, name = next(sentences())
+    async with reading(given(sentiment_model=str(mood), ner_model=str(names))) as analyzer:
+        glad, named = await analyzer.analyze([GLAD, text])
+    async with Inference() as server:
+        gone = given(sentiment_model=str(tmp_path / "gone"), ner_model=str(names), **hosted_at(server))
+        async with reading(gone) as analyzer:
+            (handed,) = await analyzer.analyze([GLAD])
+
+    assert glad.sentiment is not None
+    assert (glad.sentiment.label, [one.text for one in named.entities]) == ("positive", [name])
+    assert glad.model.startswith("checkpoint:mood@")
+    assert handed.model.startswith("hosted:")
