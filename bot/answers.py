@@ -194,6 +194,19 @@ class Answers:
             suggestions = tuple(f"entity {name} {_again(looked_at)}" for name in nearest)
             return Answer(title, lines, window=reading.window, suggestions=suggestions, ok=False)
         name = names.get(key, asked)
+        person = await self._trends.person(channels, key, reading.window)
+        if person is not None:
+            line = (
+                f"{name} was named by {people(person.people)} in {counted(person.messages, 'message')} "
+                f"in {here} {time}; how people are spoken of isn't scored."
+            )
+            return Answer(
+                title=f"{name} in {here}, {looked_at.span.words}",
+                lines=(shortened(line),),
+                footnote=rests_on(reading),
+                window=reading.window,
+                suggestions=(f"entities {_again(looked_at)}",),
+            )
         about = f" about {name}"
         sentence = mood_sentence(reading, f"What was said{about} in {here}", time)
         return Answer(

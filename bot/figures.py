@@ -113,7 +113,10 @@ def entity_table(entities: Sequence[EntityReading]) -> Table:
 
 def _entity_row(entity: EntityReading) -> tuple[str, ...]:
     tally, mood = entity.tally, entity.mood
-    spoken = (signed(mood.estimate), span(mood)) if isinstance(mood, Mood) else ("–", "too few")
+    if isinstance(mood, Mood):
+        spoken = (signed(mood.estimate), span(mood))
+    else:
+        spoken = ("–", "people aren't scored" if mood is None else "too few")
     return (tally.name, tally.kind.value, f"{tally.people:,}", f"{tally.messages:,}", *spoken)
 
 

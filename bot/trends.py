@@ -40,6 +40,9 @@ ENTITIES = 10
 CANDIDATES = 40
 """Entities looked at for a list; those named by too few people are left out of it."""
 
+EVERY = 10_000
+"""More entities than any window has that are named by enough people."""
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -113,10 +116,13 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class EntityReading:
-    """An entity that enough people named, and the mood of the messages that name it."""
+    """An entity that enough people named, and the mood of the messages that name it; None for a person.
+
+    How a team speaks of one of its people is a score for an individual, and nobody gets one.
+    """
 
     tally: EntityTally
-    mood: Mood | TooFew
+    mood: Mood | TooFew | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +202,22 @@ class Trends:
         seen = _Plan.of(await self._begun(channels, window, zone), zone, now, None).window
         tallies = await self._readings.entities(channels, seen, limit=CANDIDATES, kind=kind)
         shown = [tally for tally in tallies if tally.people >= MINIMUM_AUTHORS][:limit]
-        readings = [await self.entity(channels, tally.key, window, zone, now) for tally in shown]
-        return tuple(EntityReading(tally, reading.mood) for tally, reading in zip(shown, readings, strict=True))
+        return tuple(
+            [
+                EntityReading(
+                    tally,
+                    None
+                    if tally.kind is Kind.PERSON
+                    else (await self.entity(channels, tally.key, window, zone, now)).mood,
+                )
+                for tally in shown
+            ]
+        )
+
+    async def person(self, channels: Sequence[Channel], key: str, window: Window) -> EntityTally | None:
+        """The entity `key` if it is mostly read as a person, who is counted but never scored; else None."""
+        tallies = await self._readings.entities(channels, window, limit=EVERY, kind=Kind.PERSON)
+        return next((tally for tally in tallies if tally.key == key), None)
 
     async def drivers(
         self, channels: Sequence[Channel], reading: Reading, *, limit: int = ENTITIES
@@ -213,7 +233,7 @@ class Trends:
         every = [tape.voices(window, model) for window in windows]
         tallies = await self._readings.entities(channels, reading.window, limit=CANDIDATES)
         found: list[Driver] = []
-        for tally in [tally for tally in tallies if tally.people >= MINIMUM_AUTHORS][:limit]:
+        for tally in [t for t in tallies if t.people >= MINIMUM_AUTHORS and t.kind is not Kind.PERSON][:limit]:
             named = _Tape(tape.pieces, await self._readings.entity(channels, tally.key, tape.edges))
             pairs = [(voices, named.voices(window, model)) for voices, window in zip(every, windows, strict=True)]
             found.append(Driver(tally, estimates.contribution(pairs[0], pairs[1:])))

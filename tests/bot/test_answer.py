@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bot.analysis import Kind
 from bot.answer import Answer, Visibility, answer_as_json
 from bot.answers import Answers
 from bot.message import ChannelSeen, Message, Pseudonym, Window
@@ -205,6 +206,25 @@ async def test_rare_names_are_not_listed():
 
     assert "Secret" not in str(answer)
     assert not answer.ok
+
+
+def of_a_person() -> ReadingsExample:
+    return ReadingsExample([*a_week(entities=("Hanna",))], kinds={"hanna": Kind.PERSON})
+
+
+async def test_a_person_is_listed_but_not_scored():
+    answer = await ask(of_a_person(), Subject.ENTITIES, LAST_WEEK)
+
+    assert answer.table is not None
+    assert answer.table.rows == (("Hanna", "person", "9", "54", "–", "people aren't scored"),)
+
+
+async def test_how_a_person_is_spoken_of_is_not_answered():
+    answer = await ask(of_a_person(), Subject.ENTITY, LAST_WEEK, name="Hanna")
+
+    assert answer.lines[0].endswith("how people are spoken of isn't scored.")
+    assert (answer.table, answer.chart) == (None, None)
+    assert "mood" not in answer.lines[0]
 
 
 async def test_a_name_is_answered_in_any_spelling():
