@@ -7,7 +7,7 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -44,6 +44,8 @@ from bot.store import Cursors, Held, Inbox, Ledger, Notes, Readings
 API = "https://slack.com/api/"
 ACCEPT_SECONDS = 2.5
 """How long an event may take to be durable; Slack waits for 3 seconds and sends it again."""
+EVENTS_AT_ONCE = 200
+"""Events handled at the same time; they share commits, so more would not be faster."""
 CALL_SECONDS = 10.0
 DRAIN_SECONDS = 5.0
 DEAD_SECONDS = 2.0
@@ -377,7 +379,8 @@ class Slack:
             case "event_callback":
                 self._heard_at = self._clock()
                 told = translate(body, self._us, self._pseudonyms)
-                await self._accept(told)
+                if not await self._accept(told):
+                    return BoltResponse(status=500, body="")  # raised, bolt would log a traceback for every event
                 self._start(self._follow(body, told))
                 return BoltResponse(status=200, body="")
             case "app_rate_limited":
@@ -387,11 +390,12 @@ class Slack:
         await next()
         return None
 
-    async def _accept(self, told: Told) -> None:
+    async def _accept(self, told: Told) -> bool:
+        """Keep what is told; False if that isn't done in time."""
         if not told.events:
             if told.ignored:
                 _log.debug("event ignored", why=told.ignored)
-            return
+            return True
         self._accepting += 1
         try:
             async with asyncio.timeout(ACCEPT_SECONDS):
@@ -401,14 +405,14 @@ class Slack:
             if not self._refusing:
                 self._refusing = True
                 _log.error("events can't be kept; slack is asked to send them again", why=str(error) or "too slow")
-            raise
-        else:
-            if self._refusing:
-                self._refusing = False
-                _log.info("events are kept again")
-                self._missed()
+            return False
         finally:
             self._accepting -= 1
+        if self._refusing:
+            self._refusing = False
+            _log.info("events are kept again")
+            self._missed()
+        return True
 
     async def _follow(self, body: Mapping[str, Any], told: Told) -> None:
         """What an event asks for besides being kept; nothing that may not be lost with the process."""
@@ -646,14 +650,19 @@ class Slack:
 
 
 class _Socket(AsyncSocketModeHandler):
-    """Bolt's socket, which also knows how many envelopes it hasn't answered yet."""
+    """Bolt's socket, which also knows how many envelopes it hasn't answered yet, and lets people go first."""
 
-    busy = 0
+    def __init__(self, app: AsyncApp, app_token: str | None, *, ping_interval: float) -> None:
+        super().__init__(app, app_token, ping_interval=ping_interval)
+        self.busy = 0
+        self._gate = asyncio.Semaphore(EVENTS_AT_ONCE)
 
     async def handle(self, client: Any, req: SocketModeRequest) -> None:
         self.busy += 1
         try:
-            await super().handle(client, req)
+            # The SDK makes a task of every envelope at once: a flood of events would keep a command from its turn.
+            async with self._gate if req.type == "events_api" else nullcontext():
+                await super().handle(client, req)
         finally:
             self.busy -= 1
 

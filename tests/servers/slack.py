@@ -91,6 +91,7 @@ class Slack:
         self.handshakes: list[int] = []
         """HTTP statuses with which the next WebSocket handshakes are refused."""
         self.acks: list[str] = []
+        self.resent = 0
         self.ack_times: list[tuple[str, float]] = []
         self.redeliver_after = redeliver_after
         self.http_url: str | None = None
@@ -333,6 +334,7 @@ class Slack:
             late = time.monotonic() - self.redeliver_after
             for delivery in list(self._waiting.values()):
                 if delivery.kind == "events_api" and 0 < delivery.sent_at < late and delivery.attempts < 20:
+                    self.resent += 1
                     self._start(self._transmit(delivery))
 
     def _acknowledge(self, envelope_id: str, payload: Args) -> None:

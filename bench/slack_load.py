@@ -1,0 +1,61 @@
+"""How soon Slack is answered while a channel is flooded: `python -m bench.slack_load [EVENTS]`.
+
+A local Slack sends EVENTS messages at once, with 50 slash commands among them, to the real client over the real
+storage; a stand-in reads the messages, so that the figures are those of receiving and answering.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from adapters.slack.client import Pace
+from tests.adapters.slack.conftest import US, Bot, introduced, running
+from tests.servers import slack as server
+
+COMMANDS = 50
+
+
+async def measured(events: int) -> None:
+    """Print how soon everything was acknowledged."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with server.Slack(redeliver_after=3.0) as slack:
+            slack.room("C1", "general", *[f"U{number}" for number in range(1, 8)])
+            async with running(slack, Path(folder) / "load.db", pace=Pace()) as bot:
+                await introduced(slack)
+                begun = time.monotonic()
+                waiting = []
+                for number in range(events):
+                    said = slack.say("C1", f"U{number % 7 + 1}", f"message {number}")
+                    waiting.append(slack.post("events_api", slack.wrapped(said)).acked)
+                    if number % max(1, events // COMMANDS) == 0:
+                        body = slack.command_body("U1", "C1", "mood today")
+                        waiting.append(slack.post("slash_commands", body).acked)
+                        await asyncio.sleep(0)
+                await asyncio.gather(*waiting)
+                taken = time.monotonic() - begun
+                held = await asyncio.wait_for(_held(bot, events), 300)
+            for kind in ("events_api", "slash_commands"):
+                times = [seconds for of, seconds in slack.ack_times if of == kind]
+                p95 = statistics.quantiles(times, n=20)[-1]
+                print(f"{kind}: {len(times)} acks, median {statistics.median(times):.3f} s, p95 {p95:.3f} s, "
+                      f"max {max(times):.3f} s")  # fmt: skip
+            print(f"{slack.resent} events were sent again after 3 s without an acknowledgement")
+            print(f"{events} events acknowledged in {taken:.1f} s ({events / taken:.0f}/s); {held} recorded")
+            print(f"{len(slack.responses['U1'])} commands answered")
+
+
+async def _held(bot: Bot, events: int) -> int:
+    while True:
+        found = {s.channel: s.messages for s in await bot.storage.readings.channels()}
+        if (count := found.get(US.channel("C1"), 0)) >= events:
+            return count
+        await asyncio.sleep(0.5)
+
+
+if __name__ == "__main__":
+    asyncio.run(measured(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000))
