@@ -1,8 +1,8 @@
-"""How soon a mention is answered while channels are flooded: `python -m bench.discord_load [EVENTS]`.
+"""How soon a mention is answered while a channel is flooded: `python -m bench.discord_load [EVENTS] [PER_SECOND]`.
 
-A local Discord sends EVENTS messages as fast as they are taken, with a question every 200, to the real client over the
-real storage in a process of its own; a stand-in reads the messages, so that the figures are those of receiving and
-answering. Prints the times from the question's sending to its answer's arrival.
+A local Discord sends EVENTS messages, PER_SECOND of them (all at once: 0), with a question every 200, to the real
+client over the real storage in a process of its own; a stand-in reads the messages, so that the figures are those of
+receiving and answering. Prints the times from a question's sending to its answer's arrival.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.servers.discord import RANDOM, LocalDiscord, local_discord
 EVERY = 200
 
 
-async def measured(events: int, database: Path) -> None:
+async def measured(events: int, rate: int, database: Path) -> None:
     """Print how soon questions were answered, and how long keeping everything took."""
     async with local_discord() as server:
         bot = await asyncio.create_subprocess_exec(
@@ -50,7 +50,8 @@ async def measured(events: int, database: Path) -> None:
                     sent.append(time.monotonic())
                     await ask(server, number)
                 if number % 20 == 0:
-                    await asyncio.sleep(0)
+                    ahead = number / rate - (time.monotonic() - begun) if rate else 0.0
+                    await asyncio.sleep(max(0.0, ahead))
             flooded = time.monotonic() - begun
             await watching
             waits = sorted(after - before for before, after in zip(sent, seen, strict=True))
@@ -92,8 +93,10 @@ async def until_kept(database: Path, events: int, begun: float) -> float:
 
 
 if __name__ == "__main__":
+    given = [int(argument) for argument in sys.argv[1:]]
+    events, rate = (*given, *(10_000, 1_000)[len(given) :])
     folder = Path(tempfile.mkdtemp())
     try:
-        asyncio.run(measured(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000, folder / "load.db"))
+        asyncio.run(measured(events, rate, folder / "load.db"))
     finally:
         shutil.rmtree(folder)

@@ -225,6 +225,8 @@ class Client(discord.AutoShardedClient):
     """discord.py's client: hands over what it hears, in the order it hears it."""
 
     def __init__(self, adapter: Discord) -> None:
+        # We never speak, so its libraries aren't missed.
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             intents=INTENTS,
             max_messages=None,
@@ -234,8 +236,6 @@ class Client(discord.AutoShardedClient):
             heartbeat_timeout=adapter.heartbeat_timeout,
             max_ratelimit_timeout=LONGEST_WAIT,
         )
-        # We never speak, so its libraries aren't missed.
-        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         self._adapter = adapter
         self.desk = adapter.desk
         self.tree = app_commands.CommandTree(self)
