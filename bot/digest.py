@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import dropwhile
 from zoneinfo import ZoneInfo
 
 from bot import estimates
@@ -214,7 +215,9 @@ def _history(reading: Reading) -> tuple[Piece, ...]:
 
 def _weeks_chart(place: str, reading: Reading, zone: ZoneInfo) -> Chart | None:
     if _is_weekly(reading):
-        return line_chart(place, _history(reading), Unit.WEEK, zone)
+        # Weeks before the channel's first message are no gaps, so they aren't drawn.
+        begun = tuple(dropwhile(lambda piece: piece.mood.messages == 0, _history(reading)))
+        return line_chart(place, begun, Unit.WEEK, zone)
     return line_chart(place, reading.pieces, reading.step, zone)
 
 
