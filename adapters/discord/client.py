@@ -24,6 +24,7 @@ from adapters.discord.outlet import Draw, Outlet, Room
 from adapters.discord.reach import ClientReach
 from adapters.discord.rooms import Rooms
 from adapters.discord.translate import asked, cleared, deleted, mentions, moment, reacted, room, written
+from adapters.discord.weekly import Weekly
 from bot.errors import ConfigurationError
 from bot.message import Channel, ChannelGone, Event, Gone, Platform
 from bot.privacy import Pseudonyms
@@ -121,7 +122,11 @@ class Discord:
             history=self.history,
             cursors=cursors,
             notes=notes,
+            zone=zone,
             clock=clock,
+        )
+        self.weekly = Weekly(
+            answers, self.outlet, notes, pseudonyms, workspaces=reach.workspaces, place=self.place, clock=clock
         )
         self._stopping = False
         self._answered: TTLCache[int, bool] = TTLCache(100_000, 2 * FRESH_SECONDS)
@@ -151,10 +156,11 @@ class Discord:
             await asyncio.wait({working})
 
     async def work(self) -> None:
-        """Keep what arrives and read history, until cancelled."""
+        """Keep what arrives, read history and post what is due, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.intake.run())
             tasks.create_task(self.history.run())
+            tasks.create_task(self.weekly.run())
 
     def client(self) -> Client:
         """A client that isn't connected yet, in the place of any earlier one."""

@@ -7,7 +7,8 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any, Self, assert_never
+from zoneinfo import ZoneInfo
 
 import discord
 import structlog
@@ -15,11 +16,12 @@ import structlog
 from adapters.discord.asking import Asker, Asking
 from adapters.discord.history import History
 from adapters.discord.intake import Intake
-from adapters.discord.orders import Start, Stop, order
+from adapters.discord.orders import DigestOff, DigestOn, Order, Start, Stop, order
 from adapters.discord.outlet import Outlet, Rights, Room
 from adapters.discord.render import Reply, puzzled, render
 from adapters.discord.rooms import Rooms, Spot
 from adapters.discord.translate import room
+from adapters.discord.weekly import DIGEST, Setting
 from bot.answer import Answer
 from bot.errors import QuestionError, RoomtoneError
 from bot.message import Platform
@@ -52,8 +54,10 @@ class Desk:
         history: History,
         cursors: Cursors,
         notes: Notes,
+        zone: ZoneInfo,
         clock: Callable[[], datetime],
     ) -> None:
+        self._zone = zone
         self.asking = asking
         self.outlet = outlet
         self._rooms = rooms
@@ -143,18 +147,25 @@ class Desk:
         except RoomtoneError as error:
             return Reply(str(error))
 
-    async def ordered(self, wanted: Start | Stop, asker: Asker, *, at: int) -> str:
+    async def ordered(self, wanted: Order, asker: Asker, *, at: int) -> str:
         """Do what was ordered, if the asker may order it; the sentence to say. `at` is the order's own snowflake."""
         target = asker.room
         if target is None:
             return "I can't see the channel that this thread belongs to: allow View Channel there."
         if not target.permissions_for(asker.member).manage_channels:
-            return "Only somebody who may manage this channel (Manage Channel) can start or stop my reading it."
+            return "Only somebody who may manage this channel (Manage Channel) can tell me what to do here."
         match wanted:
             case Start():
                 return await self._start(target, wanted.backfill, since=at + 1)
             case Stop():
                 return await self._stop(target)
+            case DigestOn():
+                return await self._digest_on(target, wanted)
+            case DigestOff():
+                await self._notes.drop_note(Platform.DISCORD, str(target.guild.id), f"{DIGEST}{target.id}")
+                return f"No digest is posted in {target.mention}."
+            case _:
+                assert_never(wanted)
 
     async def _start(self, target: discord.abc.GuildChannel, backfill: int, *, since: int) -> str:
         mine = target.permissions_for(target.guild.me)
@@ -177,6 +188,18 @@ class Desk:
                 f"I read {target.mention} from now on.{past}" if is_new else f"I read {target.mention} already.{past}"
             )
         return introduction(target.mention) + past
+
+    async def _digest_on(self, target: discord.abc.GuildChannel, wanted: DigestOn) -> str:
+        workspace = str(target.guild.id)
+        if target.id not in self._rooms.started(workspace):
+            return f"I don't read {target.mention} yet: `@Roomtone start` first."
+        try:
+            zone = ZoneInfo(wanted.zone) if wanted.zone else self._zone
+        except (KeyError, ValueError, OSError):
+            return "I don't know that time zone: names look like `Europe/Berlin`."
+        setting = Setting(wanted.weekday, wanted.hour, wanted.minute, zone.key)
+        await self._notes.write(Platform.DISCORD, workspace, f"{DIGEST}{target.id}", setting.as_note())
+        return f"The digest of the week before is posted in {target.mention} {setting.words()}."
 
     async def _stop(self, target: discord.abc.GuildChannel) -> str:
         workspace = str(target.guild.id)
