@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -459,6 +460,39 @@ async def test_the_latest_revision_wins(database: Path, storage: Storage, edit_f
     assert await storage.readings.entity_names([GENERAL]) == {"kubernetes": "Kubernetes"}
 
 
+LEVEL: dict[str, tuple[Event | tuple[Message, Analysis], Event | tuple[Message, Analysis]]] = {
+    "author": (a_message(1, author=1), a_message(1, author=2)),
+    "thread": (a_message(1), a_message(1, thread=a_message(2).id)),
+    "bot": (a_message(1), a_message(1, from_bot=True)),
+    "sentiment": ((a_message(1), an_analysis(GLAD)), (a_message(1), an_analysis(ANGRY))),
+    "label alone": ((a_message(1), an_analysis(GLAD)), (a_message(1), an_analysis(None, language="de"))),
+    "model": ((a_message(1), an_analysis()), (a_message(1), an_analysis(model="example 2"))),
+    "language": ((a_message(1), an_analysis()), (a_message(1), an_analysis(language="en"))),
+    "entity": ((a_message(1), an_analysis(CALM, an_entity("a"))), (a_message(1), an_analysis(CALM, an_entity("b")))),
+    "sent": (a_message(1, revised_at=AT + DAY), a_message(1, at=AT, revised_at=AT + DAY)),
+    "reaction": (
+        Reaction(a_message(1).id, an_author(1), "🎉", AT),
+        Reaction(a_message(1).id, an_author(1), "🎉", AT, False),
+    ),
+    "name": (ChannelSeen(GENERAL, "a", AT), ChannelSeen(GENERAL, "b", AT)),
+    "private": (ChannelSeen(GENERAL, "a", AT), ChannelSeen(GENERAL, "a", AT, private=True)),
+    "parent": (ChannelSeen(GENERAL, "a", AT), ChannelSeen(GENERAL, "a", AT, parent=RANDOM)),
+    "gone": (ChannelGone(GENERAL, AT, Gone.LEFT), ChannelGone(GENERAL, AT, Gone.ARCHIVED)),
+}
+
+
+@pytest.mark.parametrize("what", LEVEL)
+async def test_of_two_that_are_level_the_same_one_wins_in_either_order(empty_database: Path, tmp_path: Path, what: str):
+    found = []
+    for number, order in enumerate([LEVEL[what], LEVEL[what][::-1]]):
+        path = Path(shutil.copy(empty_database, tmp_path / f"{number}.db"))
+        async with open_storage(str(path), KEY) as opened:
+            await record(opened, *order)
+        found.append(tables(path))
+
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("deletion_first", [False, True])
 async def test_a_deletion_is_final_whenever_it_arrives(database: Path, storage: Storage, deletion_first: bool):
     message = (a_message(1), an_analysis(GLAD, an_entity()))
@@ -778,6 +812,41 @@ async def test_reactions_stand_until_they_are_withdrawn_or_cleared(storage: Stor
         ReactionTally("👍", count=1, people=1),
         ReactionTally("😡", count=1, people=1),
     )
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("withdrawn_first", [False, True])
+async def test_of_a_reaction_given_and_withdrawn_at_one_moment_nothing_stands(
+    storage: Storage, together: bool, withdrawn_first: bool
+):
+    given = Reaction(a_message(1).id, an_author(2), "🎉", AT)
+    both = [given, replace(given, added=False)][:: -1 if withdrawn_first else 1]
+    await record(storage, a_message(1))
+    if together:
+        await storage.inbox.put(both)
+        await storage.ledger.record([(waiting, None) for waiting in await storage.inbox.take(2)])
+    else:
+        await record(storage, *both)
+
+    assert await storage.readings.reactions([GENERAL], TODAY) == ()
+
+
+@pytest.mark.parametrize("later_first", [False, True])
+async def test_the_latest_clearing_counts_whenever_it_arrives(storage: Storage, later_first: bool):
+    early, late = (ReactionsCleared(a_message(1).id, at) for at in (AT, AT + DAY))
+    await record(storage, a_message(1), Reaction(a_message(1).id, an_author(2), "🎉", AT + HOUR))
+    await (record(storage, late, early) if later_first else record(storage, early, late))
+
+    assert await storage.readings.reactions([GENERAL], TODAY) == ()
+
+
+@pytest.mark.parametrize("later_first", [False, True])
+async def test_what_was_sent_before_the_latest_deletion_of_its_channel_is_gone(storage: Storage, later_first: bool):
+    early, late = (ChannelGone(GENERAL, at, Gone.DELETED) for at in (AT, AT + DAY))
+    await (record(storage, late, early) if later_first else record(storage, early, late))
+    await record(storage, a_message(1, at=AT + HOUR))
+
+    assert await one_tally(storage) == ()
 
 
 async def test_what_is_left_out_is_counted_by_its_reason(storage: Storage):
