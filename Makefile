@@ -7,7 +7,7 @@ TORCH_INDEX ?=
 # A model named in .env needs torch and transformers; nothing else does.
 CHECKPOINT := $(shell grep -sqE '^ROOMTONE_(SENTIMENT|NER)_MODEL=.+' .env && echo yes)
 
-.PHONY: help run test check format bench demo-discord clean
+.PHONY: help run test check format bench demo-discord demo-slack clean
 .DEFAULT_GOAL := help
 
 help:  ## Show what can be done
@@ -33,6 +33,9 @@ format: $(VENV)/developer  ## Put the code in order
 
 bench: $(VENV)/developer  ## Measure this machine: speed of reading, of storing, of answering
 	$(BIN)/python -m bench
+
+demo-slack: $(VENV)/developer  ## See the bot on a local Slack: the sample's chat, questions, answers and their charts
+	$(BIN)/python -W ignore -m tests.demos.slack demo-output/slack
 
 demo-discord: $(VENV)/developer  ## See the bot on a local Discord: the sample's chat, questions, answers and their charts
 	$(BIN)/python -W ignore -m tests.demos.discord demo-output/discord
