@@ -210,10 +210,6 @@ class Discord:
         for channel in await self.rooms.forget(workspace):
             await self._accept(ChannelGone(room(workspace, channel), self.clock(), Gone.DELETED))
 
-    async def workspaces(self) -> frozenset[str]:
-        """The servers that we are in, or were when we last looked."""
-        return await self.rooms.workspaces()
-
     def place(self, channel: Channel) -> Room | None:
         """Where a channel is, for a post; None if it isn't there."""
         if self._client is None or channel.platform is not Platform.DISCORD or not channel.id.isdecimal():
@@ -266,7 +262,7 @@ class Client(discord.AutoShardedClient):
     async def on_ready(self) -> None:
         """Every server has been named."""
         here = {str(guild.id) for guild in self.guilds}
-        for workspace in await self._adapter.workspaces() - here:
+        for workspace in await self._adapter.rooms.workspaces(self.application_id) - here:
             _log.info("removed from a server while away", server=workspace)
             await self._adapter.left(workspace)
         _log.info("ready on Discord", servers=len(self.guilds))
@@ -274,6 +270,7 @@ class Client(discord.AutoShardedClient):
     async def on_guild_available(self, guild: discord.Guild) -> None:
         """A server's channels are known."""
         await self._adapter.rooms.load(str(guild.id))
+        await self._adapter.rooms.joined(str(guild.id), self.application_id)
         for channel in (*guild.channels, *guild.threads):
             self._adapter.rooms.learn(spot_of(channel))
         for started in self._adapter.rooms.started(str(guild.id)):

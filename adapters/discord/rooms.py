@@ -17,7 +17,7 @@ STARTED = "started "
 """The notes of channels that are read; the value says since when: {'since': snowflake}."""
 
 GUILD = "guild "
-"""The notes, in no workspace, of the servers that we are or were in."""
+"""The notes, in no workspace, of the servers that we are or were in: {'application': as whom}."""
 
 _log = structlog.get_logger(__name__)
 
@@ -63,16 +63,20 @@ class Rooms:
     async def load(self, workspace: str) -> None:
         """Read from the notes which channels of a server are read. To be called before any other for that server."""
         if workspace not in self._since:
-            await self._notes.write(Platform.DISCORD, "", GUILD + workspace, {})
             found = await self._notes.notes(Platform.DISCORD, workspace, STARTED)
             self._since[workspace] = {
                 int(name.removeprefix(STARTED)): int(value["since"]) for name, value in found.items()
             }
 
-    async def workspaces(self) -> frozenset[str]:
-        """The servers that we are in, or were when we last looked."""
+    async def joined(self, workspace: str, application: int | None) -> None:
+        """We are in a server, as this application."""
+        await self._notes.write(Platform.DISCORD, "", GUILD + workspace, {"application": str(application)})
+
+    async def workspaces(self, application: int | None) -> frozenset[str]:
+        """The servers that this application is in, or was when we last looked."""
         found = await self._notes.notes(Platform.DISCORD, "", GUILD)
-        return frozenset(name.removeprefix(GUILD) for name in found)
+        mine = {"application": str(application)}  # with another token we are another one, which was in none of them
+        return frozenset(name.removeprefix(GUILD) for name, value in found.items() if value == mine)
 
     def started(self, workspace: str) -> frozenset[int]:
         """The channels of a server that are read."""

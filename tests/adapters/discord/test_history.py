@@ -108,14 +108,29 @@ async def test_8_a_channel_deleted_meanwhile_leaves_the_numbers(storage: Storage
 
 async def test_8_a_server_that_removed_us_meanwhile_leaves_the_numbers(storage: Storage):
     async with local_discord() as server:
+        first = Parts(storage, clock=lambda: NOW)
+        await first.read()
+        async with first.running():
+            pass
+        server.in_guild = False
+        second = Parts(storage, clock=lambda: NOW)
+        async with second.running(ready=False):
+            await until(lambda: any(isinstance(event, ChannelGone) for event in second.kept))
+
+    assert [event.why for event in second.kept if isinstance(event, ChannelGone)] == [Gone.DELETED]
+
+
+async def test_a_server_of_another_application_is_left_alone(storage: Storage):
+    async with local_discord() as server:
         parts = Parts(storage, clock=lambda: NOW)
         await parts.read()
+        await parts.adapter.rooms.joined(GUILD, 2)  # we are 1
         server.in_guild = False
         async with parts.running(ready=False):
-            await until(lambda: any(isinstance(event, ChannelGone) for event in parts.kept))
             await until(lambda: parts.adapter.is_ready)
 
-    assert [event.why for event in parts.kept if isinstance(event, ChannelGone)] == [Gone.DELETED]
+    assert parts.kept == []
+    assert parts.adapter.rooms.started(GUILD) == {int(GENERAL)}
 
 
 async def test_a_backfill_reads_the_past_to_its_bound_with_threads_and_survives_a_restart(storage: Storage):

@@ -23,7 +23,9 @@ from adapters.discord.translate import (
     snowflake,
     written,
 )
-from bot.importing import Skipped
+from adapters.exports.discord import Header
+from adapters.exports.discord import translate as from_export
+from bot.importing import Line, Skipped
 from bot.message import Message, MessageId, Reaction, ReactionsCleared
 from tests.adapters.discord.payloads import ANN, GENERAL, GUILD, PSEUDONYMS, message, user
 from tests.examples import AT
@@ -256,3 +258,21 @@ def test_any_order_of_a_messages_life_has_the_same_latest_revision():
         ends.add(max(events, key=lambda event: event.revised_at).text)
 
     assert ends == {"first"}
+
+
+def test_scenario_22_an_exported_message_is_the_same_message():
+    payload = message(content="the kettle boils", edited_timestamp="2026-03-02T10:00:00.766195+00:00")
+    header = Header(room(GUILD, GENERAL), "general", private=False, direct=False, parent=None, parent_name="")
+    record = {
+        "id": payload["id"],
+        "type": "Default",
+        "timestamp": "2026-03-02T10:01:00+01:00",
+        "timestampEdited": "2026-03-02T11:00:00.766+01:00",
+        "content": "the kettle boils",
+        "author": {"id": ANN, "name": "ann", "isBot": False},
+    }
+
+    exported = from_export(record, header, PSEUDONYMS)
+
+    assert isinstance(exported, Line)
+    assert exported.message == translated(payload)
