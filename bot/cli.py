@@ -52,7 +52,7 @@ Zone = Annotated[
 ]
 
 out = Console(highlight=False, soft_wrap=False)
-err = Console(stderr=True, highlight=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True)  # a sentence is one line for whoever searches it
 
 
 def main() -> None:

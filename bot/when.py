@@ -305,7 +305,7 @@ def _weeks(match: re.Match[str], at: _At) -> _Stretch:
     chosen = _checked((latest.year - (first > latest.week)) if year is None else year)
     start, end = _week_start(chosen, first), _week_start(chosen, last) + timedelta(weeks=1)
     words = f"weeks {first}–{last}" + ("" if chosen == latest.year else f" of {chosen}")
-    return _Stretch(*at.between(start, end), words)
+    return _Stretch(*at.between(start, end), words, itself=True)
 
 
 def _week_of(match: re.Match[str], at: _At) -> _Stretch:
@@ -360,7 +360,7 @@ def _days_of_month(match: re.Match[str], at: _At) -> _Stretch:
     month = match["m1"] or match["m2"]
     last = _single_day(f"{match['b1'] or match['b2']} {month} {year}".strip(), at)
     first = _single_day(f"{match['a1'] or match['a2']} {month} {days.local_day(last.start, at.zone).year}", at)
-    return _joined(first, last, at)
+    return replace(_joined(first, last, at), itself=True)
 
 
 def _clock_time(match: re.Match[str], at: _At) -> _Stretch:
@@ -524,7 +524,7 @@ def _resolve(found: _Found, at: _At, beside: Span | None) -> _Stretch:
 def _opened(opener: str, stretch: _Stretch, at: _At) -> _Stretch:
     tomorrow = days.midnight(at.today + days.DAY, at.zone)
     begins = stretch.start if stretch.since is None else stretch.since
-    name = stretch.words
+    name = stretch.words or days.day_words(days.local_day(begins, at.zone), at.today)
     match opener:
         case "":
             return replace(stretch, words="") if stretch.instant else stretch
