@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from adapters.slack.client import Pace
+from adapters.slack.connection import Pace
 from tests.adapters.slack.conftest import US, Bot, introduced, running
 from tests.servers import slack as server
 

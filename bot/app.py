@@ -48,7 +48,8 @@ from bot.trends import Trends
 from storage import Storage, open_storage
 
 if TYPE_CHECKING:
-    from adapters.slack.client import Access, Slack
+    from adapters.slack.client import Slack
+    from adapters.slack.connection import Access
     from bot.analysis.hosted import Hosted
 
 _log = structlog.get_logger(__name__)
@@ -453,7 +454,7 @@ def slack_access(settings: Settings) -> Access | None:
         if settings.slack_app_token is not None or settings.slack_signing_secret is not None:
             raise ConfigurationError("Slack also needs ROOMTONE_SLACK_BOT_TOKEN: see docs/slack.md.")
         return None
-    from adapters.slack.client import Access
+    from adapters.slack.connection import Access
 
     return Access(
         settings.slack_bot_token.get_secret_value(),

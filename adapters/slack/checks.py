@@ -10,7 +10,7 @@ import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.calls import Calls
-from adapters.slack.client import Access, quiet_logger
+from adapters.slack.connection import Access, quiet_logger
 from adapters.slack.manifest import OPTIONAL_SCOPES, SCOPES
 from bot.doctor import Finding
 from bot.errors import PlatformError

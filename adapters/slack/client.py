@@ -1,91 +1,43 @@
-"""The connection to Slack: Socket Mode or HTTP, and what is done about everything that arrives."""
+"""One workspace's bot: what is done about everything that arrives from Slack, and what is looked after besides."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import aiohttp
 import structlog
-from aiohttp import web
 from cachetools import TTLCache
-from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
-from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.response import BoltResponse
-from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.asking import Answering, Asker, Asking, first
 from adapters.slack.calls import Calls, Refusal, Uncertain
+from adapters.slack.connection import CALL_SECONDS, DRAIN_SECONDS, Access, Connection, Pace, quiet_logger
 from adapters.slack.history import History
 from adapters.slack.home import Home
-from adapters.slack.manifest import PATH
 from adapters.slack.outlet import Draw, Outlet
 from adapters.slack.people import People
 from adapters.slack.render import ASK, SHARE, Asked, refused, said
 from adapters.slack.translate import News, Told, Us, asked, seen, translate
 from adapters.slack.welcome import backfill_done, introduction, past_of, reading_the_past
-from bot.errors import ConfigurationError, PlatformError, QuestionError, RoomtoneError, StorageError
+from bot.errors import PlatformError, QuestionError, RoomtoneError, StorageError
 from bot.ingest import Ingest
 from bot.message import Channel, Platform
 from bot.privacy import Pseudonyms
 from bot.store import Cursors, Held, Inbox, Ledger, Notes, Readings
 
-API = "https://slack.com/api/"
 ACCEPT_SECONDS = 2.5
 """How long an event may take to be durable; Slack waits for 3 seconds and sends it again."""
-EVENTS_AT_ONCE = 200
-"""Events handled at the same time; they share commits, so more would not be faster."""
-CALL_SECONDS = 10.0
-DRAIN_SECONDS = 5.0
-DEAD_SECONDS = 2.0
-"""How long a socket may be gone before its ticket is thrown away: the SDK would try the same one for ever."""
-HOPELESS_SECONDS = 60.0
-"""How long before the whole socket client is."""
-
-LARGEST_BODY = 4 * 2**20
-
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """What opens one workspace. With `app_token` it is Socket Mode, else HTTP with `signing_secret`.
-
-    Raises ConfigurationError if neither is there, or a token is of the wrong kind.
-    """
-
-    bot_token: str = field(repr=False)
-    app_token: str | None = field(default=None, repr=False)
-    signing_secret: str | None = field(default=None, repr=False)
-    host: str = "127.0.0.1"
-    port: int = 3000
-    api: str = API
-
-    def __post_init__(self) -> None:
-        if not self.bot_token.startswith(("xoxb-", "xoxe.xoxb-")):
-            raise ConfigurationError(
-                "ROOMTONE_SLACK_BOT_TOKEN is no bot token: copy the one under 'OAuth & Permissions' (xoxb-…)."
-            )
-        if self.app_token is not None and not self.app_token.startswith("xapp-"):
-            raise ConfigurationError(
-                "ROOMTONE_SLACK_APP_TOKEN is no app token: make one that begins with xapp- under 'Basic Information'."
-            )
-        if self.app_token is None and self.signing_secret is None:
-            raise ConfigurationError(
-                "Slack needs ROOMTONE_SLACK_APP_TOKEN (Socket Mode, the simple way) or ROOMTONE_SLACK_SIGNING_SECRET "
-                "(HTTP, with a public address): see docs/slack.md."
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +50,6 @@ class Stores:
     cursors: Cursors
     notes: Notes
     held: Held
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How often things are looked after, in seconds."""
-
-    watch: float = 1.0
-    ping: float = 5.0
-    dead: float = DEAD_SECONDS
-    hopeless: float = HOPELESS_SECONDS
-    upkeep: float = 60.0
-    settle: float = 30.0
-    retry: float = 1.0
-    silent: float = 300.0
-    scan_waits: tuple[float, ...] = (2.0, 4.0, 8.0)
 
 
 def _now() -> datetime:
@@ -144,17 +81,22 @@ class Slack:
         self._draw = draw
         self._pace = pace or Pace()
         self._clock = clock
-        self._accepting = 0
         self._refusing = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._answered: TTLCache[tuple[str, str], bool] = TTLCache(4096, 3600)
         self._gap = asyncio.Event()
         self._heard_at = clock()
-        self._deaf = asyncio.Event()
-        self.ready = asyncio.Event()
+        self._connection = Connection(access, self._pace, lost=lambda: self._missed())
+
+    @property
+    def ready(self) -> asyncio.Event:
         """Set while events can arrive."""
-        self.port = access.port
-        """Where HTTP mode listens, once it does."""
+        return self._connection.ready
+
+    @property
+    def port(self) -> int:
+        """Where HTTP mode listens, once it is ready."""
+        return self._connection.port
 
     async def run(self) -> None:
         """Stay connected until cancelled. Raises PlatformError if Slack refuses the tokens, ConfigurationError."""
@@ -166,8 +108,7 @@ class Slack:
             app = self._app(session)
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    connection = self._by_socket(app, calls) if self._access.app_token else self._by_http(app)
-                    tasks.create_task(connection, name="slack connection")
+                    tasks.create_task(self._connection.run(app, calls), name="slack connection")
                     tasks.create_task(self._upkeep(), name="slack upkeep")
                     tasks.create_task(self._pasts(), name="slack pasts")
             except ExceptionGroup as ended:
@@ -264,109 +205,6 @@ class Slack:
         app.view(re.compile(".*"))(self._on_view)
         return app
 
-    # ---- the two ways in --------------------------------------------------------------------------------------------
-
-    async def _by_socket(self, app: AsyncApp, calls: Calls) -> None:
-        """Keep a socket open, whatever happens to it."""
-        # The SDK would try a wrong token for ever without a word.
-        await self._open_for_business(calls)
-        while True:
-            socket = _Socket(app, self._access.app_token, ping_interval=self._pace.ping)
-            socket.client.message_listeners.append(self._heard)
-            connecting = asyncio.create_task(socket.client.connect())  # type: ignore[no-untyped-call]
-            try:
-                await self._watched(socket)
-            finally:
-                self.ready.clear()
-                await self._drained(socket)
-                connecting.cancel()
-                await asyncio.gather(connecting, return_exceptions=True)
-                await socket.client.close()  # type: ignore[no-untyped-call]
-
-    async def _open_for_business(self, calls: Calls) -> None:
-        pause = self._pace.retry
-        while True:
-            try:
-                await calls.read("apps.connections.open", {}, token=self._access.app_token)
-                return
-            except Refusal as refusal:
-                if refusal.code != "ratelimited":
-                    raise PlatformError(f"Socket Mode is refused. ROOMTONE_SLACK_APP_TOKEN: {refusal}") from refusal
-            except Uncertain as error:
-                _log.warning("slack can't be reached", why=str(error), next_try_in_s=pause)
-            await asyncio.sleep(pause)
-            pause = min(60.0, 2 * pause)
-
-    async def _watched(self, socket: _Socket) -> None:
-        """Look after a socket until there is no hope for it."""
-        loop = asyncio.get_running_loop()
-        session: object = None
-        alive = loop.time()
-        while True:
-            await asyncio.sleep(self._pace.watch if session is not None else min(0.02, self._pace.watch))
-            if self._deaf.is_set():
-                self._deaf.clear()
-                _log.error("slack's socket is open and silent; a new one is made")
-                return
-            if await socket.client.is_connected():
-                alive = loop.time()
-                if socket.client.current_session is not session:
-                    # A new line, and nobody knows what the old one dropped.
-                    session = socket.client.current_session
-                    self.ready.set()
-                    self._missed()
-                continue
-            self.ready.clear()
-            dead = loop.time() - alive
-            if dead >= self._pace.hopeless:
-                _log.error("slack's socket can't be brought back; a new one is made", seconds=round(dead))
-                return
-            if dead >= self._pace.dead:
-                socket.client.wss_uri = None  # its ticket may be dead too, and the SDK would keep trying it
-
-    async def _heard(self, _client: object, frame: dict[str, Any], _raw: str | None = None) -> None:
-        if frame.get("type") == "disconnect" and frame.get("reason") == "link_disabled":
-            _log.error("socket mode is off", mend="Switch it on under 'Socket Mode' in the app's settings.")
-
-    async def _drained(self, socket: _Socket) -> None:
-        """Wait for what is being accepted, so that it is acknowledged too."""
-        try:
-            async with asyncio.timeout(DRAIN_SECONDS):
-                while socket.busy or self._accepting:  # noqa: ASYNC110  # a few rounds at most, at the very end
-                    await asyncio.sleep(0.01)
-        except TimeoutError:
-            _log.warning("events were still on their way; slack sends them again")
-
-    async def _by_http(self, app: AsyncApp) -> None:
-        """Listen for signed requests."""
-
-        async def receive(request: web.Request) -> web.StreamResponse:
-            body = await request.text()
-            if request.content_type == "application/json":
-                try:
-                    json.loads(body)
-                except ValueError:
-                    return web.Response(status=400)
-            return await to_aiohttp_response(await app.async_dispatch(await to_bolt_request(request)))
-
-        server = web.Application(client_max_size=LARGEST_BODY)
-        server.add_routes([web.post(PATH, receive)])
-        runner = web.AppRunner(server, access_log=None, shutdown_timeout=DRAIN_SECONDS)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, self._access.host, self._access.port).start()
-            self.port = int(runner.addresses[0][1])
-            self._missed()
-            self.ready.set()
-            await asyncio.Event().wait()
-        except OSError as error:
-            raise ConfigurationError(
-                f"Port {self._access.port} can't be used ({error.strerror}): set ROOMTONE_SLACK_PORT to a free one."
-            ) from error
-        finally:
-            self.ready.clear()
-            await runner.cleanup()
-
     # ---- events -----------------------------------------------------------------------------------------------------
 
     async def _on_event(
@@ -396,7 +234,6 @@ class Slack:
             if told.ignored:
                 _log.debug("event ignored", why=told.ignored)
             return True
-        self._accepting += 1
         try:
             async with asyncio.timeout(ACCEPT_SECONDS):
                 await self._ingest.accept(*told.events)
@@ -406,8 +243,6 @@ class Slack:
                 self._refusing = True
                 _log.error("events can't be kept; slack is asked to send them again", why=str(error) or "too slow")
             return False
-        finally:
-            self._accepting -= 1
         if self._refusing:
             self._refusing = False
             _log.info("events are kept again")
@@ -585,7 +420,7 @@ class Slack:
             return
         self._heard_at = self._clock()  # until the next silence
         if spoken:
-            self._deaf.set()
+            self._connection.renew()
             self._missed()
 
     async def _arrive(self) -> None:
@@ -649,34 +484,9 @@ class Slack:
             _log.error("something asked for in slack failed", error=type(error).__name__)
 
 
-class _Socket(AsyncSocketModeHandler):
-    """Bolt's socket, which also knows how many envelopes it hasn't answered yet, and lets people go first."""
-
-    def __init__(self, app: AsyncApp, app_token: str | None, *, ping_interval: float) -> None:
-        super().__init__(app, app_token, ping_interval=ping_interval)
-        self.busy = 0
-        self._gate = asyncio.Semaphore(EVENTS_AT_ONCE)
-
-    async def handle(self, client: Any, req: SocketModeRequest) -> None:
-        self.busy += 1
-        try:
-            # The SDK makes a task of every envelope at once: a flood of events would keep a command from its turn.
-            async with self._gate if req.type == "events_api" else nullcontext():
-                await super().handle(client, req)
-        finally:
-            self.busy -= 1
-
-
 async def _wait(event: asyncio.Event) -> None:
     await event.wait()
 
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def quiet_logger() -> logging.Logger:
-    """Bolt's and the SDK's logger: at DEBUG they write whole messages and tokens, so they never get there."""
-    logger = logging.getLogger("adapters.slack.sdk")
-    logger.setLevel(logging.WARNING)
-    return logger

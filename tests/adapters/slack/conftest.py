@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from adapters.slack.client import Access, Pace, Slack, Stores
+from adapters.slack.client import Slack, Stores
+from adapters.slack.connection import Access, Pace
 from adapters.slack.translate import Us
 from bot.analysis import Analysis
 from bot.answers import Answers

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from adapters.slack.client import Access
+from adapters.slack.connection import Access
 from bot.errors import ConfigurationError, PlatformError, StorageBusy
 from tests.adapters.slack.conftest import US, Bot, access_to, introduced, running
 from tests.servers import slack as server

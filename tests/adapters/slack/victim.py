@@ -6,7 +6,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from adapters.slack.client import Access
+from adapters.slack.connection import Access
 from tests.adapters.slack.conftest import listening
 from tests.servers import slack as server
 
