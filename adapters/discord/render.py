@@ -133,7 +133,8 @@ def length(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-_MARKUP = re.compile(r"[\\*_~|`<>\[\]()#@]|:(?=//)|^[-+](?= )|^[0-9]+(?=[.)])")
+# As little as does it: where a notification shows the text, it shows the backslashes too.
+_MARKUP = re.compile(r"[\\*_~|`<\[\]@]|:(?=//)|^(?:[-+>]|#{1,3}|>>>|-#)(?= )|^[0-9]+(?=[.)])")
 _JOINERS = "\u200d\ufe0e\ufe0f"
 
 
