@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 import aiohttp
 import structlog
@@ -18,7 +19,7 @@ from adapters.slack.render import Asked, message, refused, said
 from adapters.slack.translate import Us
 from bot.answer import Answer, Visibility
 from bot.errors import PlatformError, QuestionError, RoomtoneError
-from bot.message import Platform
+from bot.message import Channel, Platform
 from bot.privacy import Pseudonyms
 from bot.question import Place, Question, parse
 
@@ -106,6 +107,15 @@ class Asking:
         if answer.visibility is Visibility.PERSONAL:
             raise QuestionError("That answer is yours alone.")
         await self._outlet.post(self._us.channel(asker.here), answer, key=key, shared_by=asker.user)
+
+    async def digest(self, channel: Channel, zone: ZoneInfo, at: datetime) -> Answer | None:
+        """The digest of the week before `at`, for everybody in the channel; None if it isn't read."""
+        place = await self._people.place(channel)
+        if place is None:
+            return None
+        us = self._pseudonyms.of(Platform.SLACK, self._us.workspace, self._us.user)
+        question = parse("digest last week", places=[place], here=place, now=at, zone=zone, asker=us)
+        return await self._answers.answer(question, visible=[place])
 
     async def respond(self, response_url: str, text: str, asker: Asker, *, replace: bool) -> None:
         """Bring the answer to a `response_url`; where its table isn't taken, drawn in characters."""

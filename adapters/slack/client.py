@@ -22,6 +22,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from adapters.slack.asking import Answering, Asker, Asking, first
 from adapters.slack.calls import Calls, Refusal, Uncertain
 from adapters.slack.connection import CALL_SECONDS, DRAIN_SECONDS, Access, Connection, Pace, quiet_logger
+from adapters.slack.digests import Digests
 from adapters.slack.history import History
 from adapters.slack.home import Home
 from adapters.slack.outlet import Draw, Outlet
@@ -176,6 +177,7 @@ class Slack:
             pseudonyms=self._pseudonyms,
             clock=self._clock,
         )
+        self._digests = Digests(self._asking, self._outlet, stores.notes, us, clock=self._clock)
         self._home = Home(calls, self._asking, self._people, stores.notes, us, clock=self._clock)
 
     def _app(self, session: aiohttp.ClientSession) -> AsyncApp:
@@ -407,6 +409,10 @@ class Slack:
             await self._history.follow()
         except StorageError as error:
             _log.warning("how far slack was read is not noted", why=str(error))
+        try:
+            await self._digests.post()
+        except StorageError as error:
+            _log.warning("digests wait", why=str(error))
         await self._listen()
 
     async def _listen(self) -> None:

@@ -191,7 +191,9 @@ class Home:
         if setting is None:
             await self._notes.drop_note(Platform.SLACK, self._us.workspace, digest_note(channel))
         else:
-            await self._notes.write(Platform.SLACK, self._us.workspace, digest_note(channel), setting.as_note())
+            # The first digest comes after this, not for a day that has just passed.
+            note = setting.as_note() | {"since": self._clock().isoformat()}
+            await self._notes.write(Platform.SLACK, self._us.workspace, digest_note(channel), note)
         return {}
 
     async def _mood(self, place: Place, user: str) -> str:

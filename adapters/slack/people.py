@@ -94,6 +94,13 @@ class People:
             if seen
         )
 
+    async def place(self, channel: Channel) -> Place | None:
+        """One channel that is read now; None if it isn't."""
+        for summary in await self._readings.channels():
+            if summary.channel == channel and summary.gone is None:
+                return Place(channel, summary.name, _is_private(summary))
+        return None
+
     async def _visible(self, person: Person, summary: ChannelSummary, here: str | None) -> bool:
         return summary.channel.id == here or await self.may_see(person, summary.channel, private=_is_private(summary))
 
