@@ -301,7 +301,7 @@ class Answers:
         return Answer(
             title="Channels",
             lines=(line,),
-            footnote="Messages read, without those of bots and of people who opted out.",
+            footnote="Messages read: without bots', people's who opted out, and those in languages that aren't read.",
             table=Table(columns, rows),
             suggestions=(f"mood #{known[0].name} last week",),
         )
@@ -358,7 +358,7 @@ class Answers:
         await self._consent.opt_out(question.asker)
         return Answer(
             title="Opted out",
-            lines=("Done: everything of yours is out of every number, and nothing more will be read.",),
+            lines=("Done, for good: everything of yours is out of every number, and nothing more will be read.",),
             visibility=Visibility.PERSONAL,
             suggestions=("privacy",),
         )

@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import signal
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -293,7 +294,7 @@ def load_key(settings: Settings, url: str) -> Key:
         return load_key(settings, url)
     except OSError as error:
         raise ConfigurationError(
-            f"The key file {path} can't be written ({error.strerror}); name another place in ROOMTONE_KEY_FILE."
+            f"The key file {path} can't be written ({error.strerror}); name another place in ROOMTONE_KEY_FILE, or for both in ROOMTONE_DATABASE_URL."
         ) from error
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(secret.hex() + "\n")
@@ -540,13 +541,15 @@ async def analyze_stream(
     loop = asyncio.get_running_loop()
 
     def pump() -> None:
-        for line in lines:
-            asyncio.run_coroutine_threadsafe(arrived.put(line), loop).result()
-        asyncio.run_coroutine_threadsafe(arrived.put(None), loop).result()
+        with suppress(RuntimeError):  # the loop is closed: nobody wants more
+            for line in lines:
+                asyncio.run_coroutine_threadsafe(arrived.put(line), loop).result()
+            asyncio.run_coroutine_threadsafe(arrived.put(None), loop).result()
 
     bad = number = 0
-    pumping = asyncio.create_task(asyncio.to_thread(pump))
     async with reading(settings) as analyzer:
+        # No thread of the loop's own: its end would be waited for, and this one may wait for a line that never comes.
+        threading.Thread(target=pump, name="lines", daemon=True).start()
         ended = False
         while not ended:
             batch = [await arrived.get()]
@@ -562,7 +565,6 @@ async def analyze_stream(
                     write({"error": f'line {number} is not a JSON object with a "text"'})
                 else:
                     write(analysis_as_json(text, next(analyses)))
-    await pumping
     return bad
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from importlib.metadata import version as installed_version
@@ -62,9 +63,7 @@ def main() -> None:
     except RoomtoneError as error:
         fail(error)
     except BrokenPipeError:
-        # `roomtone … | head` has seen enough.
-        sys.stderr.close()
-        raise SystemExit(0) from None
+        os._exit(0)  # `roomtone … | head` has seen enough
 
 
 def fail(error: RoomtoneError) -> NoReturn:
@@ -79,9 +78,12 @@ def fail(error: RoomtoneError) -> NoReturn:
 
 
 def print_json(data: Any) -> None:
-    """One line of JSON on standard output, flushed."""
-    sys.stdout.write(as_json(data) + "\n")
-    sys.stdout.flush()
+    """One line of JSON on standard output, flushed. Ends the program where nobody reads on (`… | head`)."""
+    try:
+        sys.stdout.write(as_json(data) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os._exit(0)  # nothing is waited for: a thread may still wait for input
 
 
 def as_json(data: Any) -> str:

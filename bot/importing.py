@@ -103,7 +103,8 @@ class Report:
     def in_words(self) -> str:
         """The report as a person reads it."""
         lines = [
-            f"{self.messages:,} messages brought in, by {self.people:,} people in {self.channels:,} channels."
+            f"{_counted(self.messages, 'message')} brought in, by {self.people:,} "
+            f"{'person' if self.people == 1 else 'people'} in {_counted(self.channels, 'channel')}."
             if self.messages or not self.already_known
             else "Nothing new."
         ]
@@ -125,6 +126,10 @@ class Report:
             self.already_known += 1
         else:
             self.messages += 1
+
+
+def _counted(number: int, one: str) -> str:
+    return f"{number:,} {one}" if number == 1 else f"{number:,} {one}s"
 
 
 async def bring_in(

@@ -7,12 +7,13 @@ import os
 import shutil
 import sqlite3
 import stat
+import subprocess
 import zipfile
 from contextlib import closing
 
 import pytest
 
-from tests.journeys.command import SAMPLE, roomtone
+from tests.journeys.command import ROOT, SAMPLE, command, roomtone
 
 
 @pytest.fixture
@@ -48,6 +49,23 @@ def test_a_line_that_is_no_object_is_named_and_the_rest_is_read(empty):
     assert done.returncode == 1
     assert ["error" in one for one in read] == [False, True, False]
     assert [read[0]["text"], read[2]["text"]] == ["two\nlines", "\ud800 alone"]
+
+
+def test_it_ends_when_whoever_reads_its_answers_has_gone(empty):
+    line, environment = command("analyze", "--json", "-", database=empty)
+    process = subprocess.Popen(line, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"good morning\n")
+    process.stdin.flush()
+    first = process.stdout.readline()
+    process.stdout.close()
+    process.stdin.write(b"is anybody there\n")
+    process.stdin.flush()  # and stays open
+
+    assert process.wait(timeout=30) == 0
+    assert json.loads(first)["text"] == "good morning"
+    process.stdin.close()
 
 
 def test_a_language_it_cannot_read_is_said_and_not_guessed(empty):
