@@ -294,7 +294,8 @@ def load_key(settings: Settings, url: str) -> Key:
         return load_key(settings, url)
     except OSError as error:
         raise ConfigurationError(
-            f"The key file {path} can't be written ({error.strerror}); name another place in ROOMTONE_KEY_FILE, or for both in ROOMTONE_DATABASE_URL."
+            f"The key file {path} can't be written ({error.strerror}); name another place in ROOMTONE_KEY_FILE, or one "
+            "for the database and its key in ROOMTONE_DATABASE_URL."
         ) from error
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(secret.hex() + "\n")
