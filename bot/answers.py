@@ -358,7 +358,7 @@ class Answers:
         await self._consent.opt_out(question.asker)
         return Answer(
             title="Opted out",
-            lines=("Done, for good: everything of yours is out of every number, and nothing more will be read.",),
+            lines=("Done: everything of yours is out of every number, for good, and nothing more will be read.",),
             visibility=Visibility.PERSONAL,
             suggestions=("privacy",),
         )
