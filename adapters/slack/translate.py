@@ -91,7 +91,7 @@ def translate(body: Mapping[str, Any], us: Us, pseudonyms: Pseudonyms) -> Told:
             return Told(ignored="membership")
         case "app_uninstalled" | "tokens_revoked" | "team_access_revoked":
             return Told(news=News.OUT)
-        case str(kind):
+        case str(kind) if kind:
             return _channel(kind, event, us, from_epoch(event.get("event_ts")) or from_epoch(body.get("event_time")))
     return Told(ignored="malformed")
 

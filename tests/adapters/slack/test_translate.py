@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters.slack.translate import News, Told, Us, asked, recorded, seen, translate
@@ -302,6 +302,7 @@ JSON = st.recursive(
 
 
 @given(event=JSON)
+@example(event={"type": ""})
 def test_no_json_is_too_odd(event: Any):
     outcome = told(event)
 
