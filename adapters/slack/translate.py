@@ -118,7 +118,8 @@ def recorded(record: Any, channel: Channel, us: Us, pseudonyms: Pseudonyms, *, r
 def seen(conversation: Mapping[str, Any], us: Us, *, at: datetime) -> ChannelSeen | ChannelGone | None:
     """What a conversation object of `conversations.info` says of a channel; None if it is no channel of ours."""
     channel = _place(conversation.get("id"), us)
-    if channel is None or True in (conversation.get("is_im"), conversation.get("is_mpim")):
+    direct = True in (conversation.get("is_im"), conversation.get("is_mpim"))
+    if channel is None or direct or channel.id.startswith("D"):
         return None
     if conversation.get("is_archived") is True:
         return ChannelGone(channel, at, Gone.ARCHIVED)

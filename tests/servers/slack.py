@@ -55,6 +55,13 @@ class Room:
     shared: bool = False
     messages: dict[str, dict[str, Any]] = field(default_factory=dict)
 
+    @property
+    def kind(self) -> str:
+        """As the argument `types` of users.conversations says it."""
+        if self.id.startswith("D"):
+            return "im"
+        return "private_channel" if self.private else "public_channel"
+
 
 @dataclass
 class Delivery:
@@ -430,7 +437,7 @@ class Slack:
         wanted = set(args.get("types", "public_channel").split(","))
         rooms = [
             room for room in self.rooms.values()
-            if BOT_USER in room.members and ("private_channel" if room.private else "public_channel") in wanted
+            if BOT_USER in room.members and room.kind in wanted
             and not (room.archived and _true(args.get("exclude_archived")))
         ]  # fmt: skip
         return self._paged("channels", [_conversation(room) for room in rooms], args)
@@ -649,8 +656,8 @@ async def _arguments(request: web.Request) -> Args:
 def _conversation(room: Room) -> Args:
     return {
         "id": room.id, "name": room.name, "is_private": room.private, "is_archived": room.archived,
-        "is_member": BOT_USER in room.members, "creator": room.creator, "is_ext_shared": room.shared,
-        "created": 1, "updated": int(time.time() * 1000),
+        "is_im": room.kind == "im", "is_member": BOT_USER in room.members, "creator": room.creator,
+        "is_ext_shared": room.shared, "created": 1, "updated": int(time.time() * 1000),
     }  # fmt: skip
 
 

@@ -352,6 +352,11 @@ def test_an_archived_channel_is_gone():
     assert seen({"id": "C1", "name": "x", "is_archived": True}, US, at=SENT) == ChannelGone(C1, SENT, Gone.ARCHIVED)
 
 
+@pytest.mark.parametrize("flags", [{"id": "D1"}, {"id": "C1", "is_mpim": True}, {"id": "C1", "is_im": True}])
+def test_a_direct_conversation_is_no_channel(flags: dict[str, Any]):
+    assert seen({"name": "ann", "is_private": False, **flags}, US, at=SENT) is None
+
+
 @pytest.mark.parametrize(
     "text", ["<@UBOT> mood last week", "<@UBOT|roomtone>: mood last week", "mood last week <@UBOT>"]
 )
