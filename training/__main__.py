@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training import export, fit
+from training import export, fit, teaching
 
 
 def main() -> None:
@@ -18,9 +18,15 @@ def main() -> None:
     parser.add_argument("--version", default="1.0", help="of the model, as stored with every reading")
     arguments = parser.parse_args()
     before: Path | None = None
+    opinions: Path | None = None
     for stage in fit.read_stages(arguments.stages):
         work = arguments.work / stage["name"]
-        trained = fit.main(arguments.data, stage, work, before)
+        if stage["teaches"]:
+            opinions = work / "opinions.npz"
+            if not opinions.exists():
+                teaching.teach(fit.main(arguments.data, stage, work), arguments.data, stage["teaches"], opinions)
+            continue
+        trained = fit.main(arguments.data, stage, work, before, opinions)
         before = work / "network.pt"
     if arguments.out is not None:
         export.main(trained, arguments.out, name="roomtone-mini", version=arguments.version)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from bot.analysis.tokens import Shape, Tokens, Vocabulary
 from bot.text import MENTION
@@ -27,9 +28,18 @@ ANNOTATED = {
     "wnut17": ("person", "organization", "location", "product", "work"),
     "btc": ("person", "organization", "location"),
     "tweebank": KINDS,
+    "names": KINDS,
     "stackoverflow": ("person", "organization", "product"),
     "uner-ewt": ("person", "organization", "location"),
 }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opinion:
+    """What a larger network makes of a text: probabilities, every sentiment weighing the same beforehand."""
+
+    sentiment: NDArray[np.float16]  # [3]
+    tags: NDArray[np.float16]  # [words, len(TAGS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +50,8 @@ class Example:
     shapes: tuple[int, ...] = field(repr=False)
     source: str
     label: int = IGNORED
-    soft: tuple[float, float, float] | None = None  # a teacher's or a former model's opinion, in place of a label
     tags: tuple[int, ...] | None = field(default=None, repr=False)
-    weight: float = 1.0
+    opinion: Opinion | None = field(default=None, repr=False)  # in place of a label and of tags
 
     @property
     def length(self) -> int:

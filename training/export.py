@@ -1,55 +1,30 @@
 """The trained network as the int8 ONNX file that ships, with its tokenizer and its card of facts.
 
 The graph is built by hand: it is small, and every node is one that ONNX Runtime has a fast kernel for. Weights are
-int8 with one scale for each output channel. Activations are uint8 with scales fixed here, once, on training texts, so
-that a text is read the same whether it comes alone or among others. A few channels of the activations are many times
-as large as the rest and would cost all others their precision; they are divided before they become eight bits, and
-their weights multiplied (as in SmoothQuant; Xiao et al., 2023); the largest are given several times instead, so that
-no weight grows much either.
+int8 with one scale for each output channel, activations uint8 with fixed scales (`training.eightbits`).
 """
 
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import onnx
-import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from scipy.optimize import minimize, minimize_scalar
 
 from bot.analysis.embedded import Facts, Tags
-from training.data import ANNOTATED, Example, packed, spans_of
+from training.data import ANNOTATED, spans_of
+from training.eightbits import Array, Scaling, eight_bits, fixed
 from training.fit import Fit
 from training.network import HEADS, LAYERS, TAGS, WIDTH, Network
 from training.scores import span_f1
 
 OPSET = 20
-MATMULS = ("qkv", "out", "up", "down")
-Array = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """What an activation is clipped to before it becomes eight bits."""
-
-    low: float
-    high: float
-
-    @property
-    def scale(self) -> float:
-        """The step between two neighbouring values."""
-        return max(self.high - self.low, 1e-6) / 255
-
-    @property
-    def zero(self) -> int:
-        """The step that stands for 0."""
-        return int(np.clip(round(-self.low / self.scale), 0, 255))
 
 
 class Graph:
@@ -75,96 +50,7 @@ class Graph:
         return outputs
 
 
-# --- ranges of the activations ---------------------------------------------------------------------------------------
-
-
-@torch.inference_mode()
-def observe(network: Network, batches: Sequence[Sequence[Example]], begin: int, end: int) -> dict[str, torch.Tensor]:
-    """The inputs of every matrix multiplication over these texts: name → [tokens, width]."""
-    seen: dict[str, list[torch.Tensor]] = {}
-    hooks = []
-    for index, layer in enumerate(network.layers):
-        for name in MATMULS:
-            key = f"{index}.{name}"
-            hooks.append(
-                getattr(layer, name).register_forward_pre_hook(
-                    lambda _module, inputs, key=key: seen.setdefault(key, []).append(inputs[0].clone())
-                )
-            )
-    network.eval()
-    for batch in batches:
-        network(packed(batch, begin, end))
-    for hook in hooks:
-        hook.remove()
-    return {key: torch.cat(parts) for key, parts in seen.items()}
-
-
-def fitting_range(values: torch.Tensor) -> Range:
-    """The range that loses least in the mean square, over clipped and unclipped ones."""
-    flat = values.flatten()
-    if len(flat) > 400_000:
-        flat = flat[torch.randperm(len(flat), generator=torch.Generator().manual_seed(0))[:400_000]]
-    low, high = float(values.min()), float(values.max())
-    best, least = Range(low, high), float("inf")
-    for share in (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2):
-        for side in ((share, share), (1.0, share)) if low > -0.5 else ((share, share),):
-            tried = Range(low * side[0], high * side[1])
-            rounded = (flat / tried.scale + tried.zero).round().clamp(0, 255)
-            error = float((((rounded - tried.zero) * tried.scale - flat) ** 2).mean())
-            if error < least:
-                best, least = tried, error
-    return best
-
-
-def outlier_factors(values: torch.Tensor) -> torch.Tensor:
-    """What to divide each channel by: 1, or more where it exceeds nearly all others."""
-    largest = values.abs().amax(0)
-    return (largest / torch.quantile(largest, 0.97)).clamp(min=1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Scaling:
-    """How the input of one matrix multiplication becomes eight bits."""
-
-    factors: Array | None  # what each channel is divided by before
-    held: Range
-
-    def copies(self) -> NDArray[np.int64]:
-        """Channels that are given again, so that their weights needn't grow by their whole factor."""
-        if self.factors is None:
-            return np.zeros(0, np.int64)
-        times = np.where(self.factors > 1.3, np.ceil(self.factors), 1).astype(np.int64)
-        return np.repeat(np.arange(len(times)), times - 1)
-
-    def weight(self, weight: Array) -> Array:
-        """The weights [out, in] for the divided and repeated channels."""
-        if self.factors is None:
-            return weight
-        copies = self.copies()
-        shared = weight * (self.factors / (1 + np.bincount(copies, minlength=len(self.factors))))
-        result: Array = np.concatenate([shared, shared[:, copies]], axis=1).astype(np.float32)
-        return result
-
-
-def scalings(seen: dict[str, torch.Tensor]) -> dict[str, Scaling]:
-    """For every matrix multiplication."""
-    found = {}
-    for name, values in seen.items():
-        if name.endswith(".out"):  # has no outliers
-            found[name] = Scaling(None, fitting_range(values))
-        else:
-            factors = outlier_factors(values)
-            found[name] = Scaling(factors.numpy(), fitting_range(values / factors))
-    return found
-
-
 # --- the graph -------------------------------------------------------------------------------------------------------
-
-
-def eight_bits(weight: Array) -> tuple[NDArray[np.int8], Array]:
-    """Rows of `weight` as int8 and the scale of each row."""
-    scales = np.maximum(np.abs(weight).max(1), 1e-8).astype(np.float32) / 127
-    return np.clip(np.rint(weight / scales[:, None]), -127, 127).astype(np.int8), scales
 
 
 def build(network: Network, ranges: dict[str, Scaling]) -> onnx.ModelProto:
@@ -301,10 +187,7 @@ def main(fit: Fit, out: Path, *, name: str, version: str) -> None:
     """Write the shipped files and print how they compare with the network they came from."""
     out.mkdir(parents=True, exist_ok=True)
     network = fit.average.eval()
-    draw = random.Random(0)
-    sample = draw.sample([example for example in fit.corpus.train if example.words], 640)
-    seen = observe(network, [sample[start : start + 32] for start in range(0, len(sample), 32)], fit.begin, fit.end)
-    onnx.save(build(network, scalings(seen)), out / "model.onnx")
+    onnx.save(build(network, fixed(network, fit.corpus.train, fit.begin, fit.end)), out / "model.onnx")
     fit.tokenizer.save(str(out / "tokenizer.json"), pretty=False)
     facts = Facts(
         name=name, version=version, tags=TAGS, window=126, overlap=32, temperature=1.0, offsets=(0.0, 0.0, 0.0),

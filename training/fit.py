@@ -21,11 +21,14 @@ from torch.nn import functional
 from bot.analysis.tokens import Vocabulary
 from training import data
 from training.data import ANNOTATED, IGNORED, LABELS, Example, Sentence
-from training.network import KINDS, TAGS, Network, Packed, pretrained
+from training.eightbits import felt, fixed
+from training.network import KINDS, MINILM, MPNET, TAGS, Network, Packed, pretrained
 from training.scores import Span, macro_recall, span_f1
+from training.teaching import TAUGHT, taught
 from training.vocabulary import tokenizer
 
 WRITTEN = Path(__file__).parent / "written.jsonl"
+NAMES = Path(__file__).parent / "names.jsonl"
 HEARD = Path(__file__).parent / "heard.tsv"
 
 
@@ -39,8 +42,16 @@ class Corpus:
     removed: dict[str, int]  # lines of each source that also stand in a validation file
 
 
-def read_corpus(folder: Path, vocabulary: Vocabulary, longest: int, *, sources: Sequence[str]) -> Corpus:
-    """Everything in the data folder that the settings name, and the project's own lines."""
+def read_corpus(
+    folder: Path,
+    vocabulary: Vocabulary,
+    longest: int,
+    *,
+    sources: Sequence[str],
+    seed: int,
+    opinions: Path | None = None,
+) -> Corpus:
+    """Everything in the data folder that the settings name, the project's own lines, and a teacher's opinions."""
     held_out: set[bytes] = set()
     validation_texts, validation_sentences = {}, {}
     for name in ("tweeteval", "senti4sd"):
@@ -55,8 +66,12 @@ def read_corpus(folder: Path, vocabulary: Vocabulary, longest: int, *, sources: 
     train: list[Example] = []
     removed: dict[str, int] = {}
     for name in sources:
+        if name == TAUGHT:
+            assert opinions is not None, "no stage before this one is a teacher"
+            train.extend(taught(folder, opinions, vocabulary, longest, seed=seed))
+            continue
         if name in ANNOTATED:
-            found = data.sentences(folder / "ner" / f"{name}.train.jsonl")
+            found = data.sentences(NAMES if name == "names" else folder / "ner" / f"{name}.train.jsonl")
             keep = data.without_duplicates([each.text for each in found], held_out)
             examples = _sentences([each for each, kept in zip(found, keep, strict=True) if kept], vocabulary, longest)
         else:
@@ -94,7 +109,14 @@ def _sentences(found: Sequence[Sentence], vocabulary: Vocabulary, longest: int) 
 class Fit:
     """One training run."""
 
-    def __init__(self, folder: Path, settings: dict[str, Any], work: Path, warm_start: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: dict[str, Any],
+        work: Path,
+        warm_start: Path | None = None,
+        opinions: Path | None = None,
+    ) -> None:
         self.settings = settings
         self.work = work
         work.mkdir(parents=True, exist_ok=True)
@@ -104,8 +126,17 @@ class Fit:
         self.vocabulary = Vocabulary(self.tokenizer)
         self.begin, self.end = self.tokenizer.token_to_id("[CLS]"), self.tokenizer.token_to_id("[SEP]")
         repeats = settings["data"]["repeats"]
-        self.corpus = read_corpus(folder, self.vocabulary, settings["data"]["longest"], sources=list(repeats))
-        self.network = pretrained(origins, dropout=settings["optimiser"]["dropout"])
+        self.corpus = read_corpus(
+            folder,
+            self.vocabulary,
+            settings["data"]["longest"],
+            sources=list(repeats),
+            seed=settings["run"]["seed"],
+            opinions=opinions,
+        )
+        tokens = {token: id_ for token, id_ in self.tokenizer.get_vocab().items() if id_ < self._known(origins)}
+        size = MPNET if settings["run"]["base"] == "mpnet" else MINILM
+        self.network = pretrained(tokens, origins, dropout=settings["optimiser"]["dropout"], size=size)
         if warm_start is not None:
             self.network.load_state_dict(torch.load(warm_start, weights_only=True))
         self.average = copy.deepcopy(self.network)
@@ -117,6 +148,9 @@ class Fit:
             data.mention_id(self.vocabulary),
             settings["variation"],
         )
+
+    def _known(self, origins: Sequence[object]) -> int:
+        return int(self.tokenizer.get_vocab_size()) - len(origins)
 
     def plan(self) -> list[list[Example]]:
         """Every batch of the run, in order, before variation; the same for the same seed."""
@@ -147,6 +181,8 @@ class Fit:
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimiser, lambda step: min((step + 1) / warm, max(0.0, (len(planned) - step) / (len(planned) - warm)))
         )
+        if settings["eight_bits"]:
+            felt(self.network, fixed(self.network, self.corpus.train, self.begin, self.end))
         checkpoint = self.work / "checkpoint.pt"
         first = 0
         if checkpoint.exists():
@@ -203,14 +239,15 @@ class Fit:
 
     def _groups(self) -> list[dict[str, Any]]:
         settings = self.settings["optimiser"]
+        deepest = self.network.size.layers - 1
         rates: dict[float, list[torch.nn.Parameter]] = {}
         for name, parameter in self.network.named_parameters():
             if name.startswith(("sentiment", "entities", "shape")):
                 rate = settings["head_rate"]
             elif name.startswith("layers."):
-                rate = settings["rate"] * settings["layer_decay"] ** (5 - int(name.split(".")[1]))
+                rate = settings["rate"] * settings["layer_decay"] ** (deepest - int(name.split(".")[1]))
             else:
-                rate = settings["rate"] * settings["layer_decay"] ** 6
+                rate = settings["rate"] * settings["layer_decay"] ** (deepest + 1)
             rates.setdefault(rate, []).append(parameter)
         return [{"params": parameters, "lr": rate} for rate, parameters in rates.items()]
 
@@ -222,19 +259,14 @@ class Fit:
         smoothing = settings["label_smoothing"]
         loss = torch.zeros(())
 
-        rows = [index for index, example in enumerate(varied) if example.label != IGNORED or example.soft is not None]
+        rows = [index for index, example in enumerate(varied) if example.label != IGNORED]
         if rows:
             adjusted = sentiment[rows].float() + settings["prior_strength"] * torch.stack(
                 [self._priors[varied[index].source] for index in rows]
             )
-            target = (
-                torch.tensor([varied[i].soft or [float(varied[i].label == label) for label in range(3)] for i in rows])
-                * (1 - smoothing)
-                + smoothing / 3
-            )
-            weight = torch.tensor([varied[index].weight for index in rows])
-            each = -(target * functional.log_softmax(adjusted, -1)).sum(-1)
-            loss = loss + (each * weight).sum() / len(varied)
+            labels = torch.tensor([varied[index].label for index in rows])
+            each = functional.cross_entropy(adjusted, labels, label_smoothing=smoothing, reduction="sum")
+            loss = loss + each / len(varied)
 
         owners = np.repeat(np.arange(len(varied)), [len(example.words) for example in varied])
         tagged = np.array([example.tags is not None for example in varied])[owners]
@@ -255,6 +287,17 @@ class Fit:
             plainly = settings["plain_share"]
             each = (1 - smoothing) * ((1 - plainly) * right + plainly * strict) + smoothing * -log.mean(-1)
             share = sum(example.tags is not None for example in varied) / len(varied)
+            loss = loss + settings["entity_weight"] * share * each.mean()
+
+        opinions = [example.opinion for example in varied if example.opinion is not None]
+        if opinions:
+            heard = torch.tensor([index for index, example in enumerate(varied) if example.opinion is not None])
+            share = len(opinions) / len(varied)
+            told = torch.from_numpy(np.stack([opinion.sentiment for opinion in opinions])).float()
+            loss = loss - share * (told * functional.log_softmax(sentiment[heard].float(), -1)).sum(-1).mean()
+            told = torch.from_numpy(np.concatenate([opinion.tags for opinion in opinions])).float()
+            words = torch.from_numpy(np.isin(owners, heard.numpy()))
+            each = -(told * functional.log_softmax(entities[words].float(), -1)).sum(-1)
             loss = loss + settings["entity_weight"] * share * each.mean()
         return loss
 
@@ -335,14 +378,20 @@ def read_stages(path: Path) -> list[dict[str, Any]]:
     """The settings of every stage, in order: its own over those of all."""
     held = tomllib.loads(path.read_text(encoding="utf-8"))
     return [
-        {"name": stage["name"], **{part: values | stage.get(part, {}) for part, values in held["all"].items()}}
+        {
+            "name": stage["name"],
+            "teaches": stage.get("teaches", {}),
+            **{part: values | stage.get(part, {}) for part, values in held["all"].items()},
+        }
         for stage in held["stage"]
     ]
 
 
-def main(folder: Path, settings: dict[str, Any], work: Path, warm_start: Path | None = None) -> Fit:
+def main(
+    folder: Path, settings: dict[str, Any], work: Path, warm_start: Path | None = None, opinions: Path | None = None
+) -> Fit:
     """Train one stage and validate it; the scores also go to `scores.json` in the work folder."""
-    fit = Fit(folder, settings, work, warm_start)
+    fit = Fit(folder, settings, work, warm_start, opinions)
     if not (work / "network.pt").exists():
         start = time.monotonic()
         fit.run()

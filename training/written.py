@@ -39,7 +39,9 @@ def main() -> None:
 
 
 def _filled(template: str, slots: dict[str, list[str]], draw: random.Random) -> str:
-    return re.sub(r"\{(\w+)\}", lambda match: draw.choice(slots[match[1]]), template)
+    while "{" in template:  # a slot may hold slots
+        template = re.sub(r"\{(\w+)\}", lambda match: draw.choice(slots[match[1]]), template)
+    return template
 
 
 def _typed(line: str, draw: random.Random) -> str:

@@ -1,0 +1,81 @@
+"""What a larger network makes of many texts, kept in a file for the small one to learn from (Hinton et al., 2015)."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from rich.progress import track
+from scipy.special import softmax
+
+from bot.analysis.tokens import Vocabulary
+from training import data
+from training.data import Example, Opinion
+
+if TYPE_CHECKING:
+    from training.fit import Fit
+
+TAUGHT = "taught"
+SENTIMENT = ("semeval", "senti4sd")
+SENTENCES = ("wnut17", "btc", "tweebank", "stackoverflow", "uner-ewt")
+
+
+def texts(folder: Path, counts: dict[str, int], seed: int) -> list[str]:
+    """Some of the training texts and of the public chats, none of which is a validation line."""
+    held_out = {data.fingerprint(text) for path in sorted(folder.glob("*/*.validation.jsonl")) for text in _texts(path)}
+    draw = random.Random(seed)
+    chosen: list[str] = []
+    for name, count in counts.items():
+        (path,) = folder.glob(f"*/{name}.jsonl")
+        found = [text for text in dict.fromkeys(_texts(path)) if len(text.split()) > 3]
+        found = [text for text in found if data.fingerprint(text) not in held_out]
+        chosen += draw.sample(found, min(count, len(found)))
+    return chosen
+
+
+def _texts(path: Path) -> list[str]:
+    if path.parent.name == "ner":
+        return [sentence.text for sentence in data.sentences(path)]
+    return [str(row["text"]) for row in data.read_lines(path)]
+
+
+@torch.inference_mode()
+def teach(fit: Fit, folder: Path, counts: dict[str, int], target: Path) -> None:
+    """Write what the network of `fit` makes of the texts: probabilities as float16, texts in the order of `texts`."""
+    longest = fit.settings["data"]["longest"]
+    examples = read(texts(folder, counts, fit.settings["run"]["seed"]), fit.vocabulary, longest)
+    network = fit.average.eval()
+    sentiment = np.zeros((len(examples), 3), np.float16)
+    tags: list[Any] = [None] * len(examples)
+    for indices in track(list(data.in_order(examples, 2500)), "the teacher reads"):
+        with torch.autocast("cpu", torch.bfloat16):
+            one, other = network(data.packed([examples[index] for index in indices], fit.begin, fit.end))
+        sentiment[indices] = softmax(one.float().numpy(), -1)
+        words = np.cumsum([len(examples[index].words) for index in indices])[:-1]
+        for index, each in zip(indices, np.split(softmax(other.float().numpy(), -1), words), strict=True):
+            tags[index] = each.astype(np.float16)
+    np.savez(target, sentiment=sentiment, tags=np.concatenate(tags), counts=np.array(json.dumps(counts)))
+
+
+def taught(folder: Path, opinions: Path, vocabulary: Vocabulary, longest: int, *, seed: int) -> list[Example]:
+    """The texts with what the teacher said of them."""
+    held = np.load(opinions)
+    counts: dict[str, int] = json.loads(str(held["counts"]))
+    examples = read(texts(folder, counts, seed), vocabulary, longest)
+    ends = np.cumsum([len(example.words) for example in examples])
+    tags = np.split(held["tags"], ends[:-1])
+    return [
+        replace(example, opinion=Opinion(one, other))
+        for example, one, other in zip(examples, held["sentiment"], tags, strict=True)
+        if example.words
+    ]
+
+
+def read(found: list[str], vocabulary: Vocabulary, longest: int) -> list[Example]:
+    """Texts as examples without labels."""
+    return [data.text_example(tokens, TAUGHT, limit=longest) for tokens in vocabulary.read(found)]
