@@ -100,6 +100,24 @@ def heard(folder: Path, labels: Path) -> list[dict[str, object]]:
     return [{"text": found[mark], "label": label} for mark, label in wanted.items() if mark in found]
 
 
+def mistyped(rows: list[dict[str, object]], count: int) -> list[dict[str, object]]:
+    """Some of the rows, with slips of the finger in a few words: neighbours swapped, a letter lost or doubled."""
+    draw = random.Random(7)
+    return [row | {"text": _slipped(str(row["text"]), draw)} for row in draw.sample(rows, count)]
+
+
+def _slipped(text: str, draw: random.Random) -> str:
+    words = text.split(" ")
+    for _ in range(draw.choice((1, 1, 2, 3))):
+        index = draw.randrange(len(words))
+        word = words[index]
+        if len(word) > 3 and word.isalpha():
+            at = draw.randrange(1, len(word) - 1)
+            slip = draw.choice((word[at + 1] + word[at], "", word[at] * 2))
+            words[index] = word[:at] + slip + word[at + (2 if len(slip) == 2 and slip[0] != slip[1] else 1) :]
+    return " ".join(words)
+
+
 def without_duplicates(texts: Sequence[str], held_out: set[bytes]) -> list[bool]:
     """For each text whether it may be trained on."""
     # Short sentences ("thanks!") recur by chance and tell nothing; they too are dropped, to keep the promise simple.

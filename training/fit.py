@@ -22,6 +22,7 @@ from bot.analysis.tokens import Vocabulary
 from training import data
 from training.data import ANNOTATED, IGNORED, LABELS, Example, Sentence
 from training.eightbits import felt, fixed
+from training.faces import Faces
 from training.network import KINDS, MINILM, MPNET, TAGS, Network, Packed, pretrained
 from training.scores import Span, macro_recall, span_f1
 from training.teaching import TAUGHT, taught
@@ -89,6 +90,8 @@ def _rows(folder: Path, name: str) -> list[dict[str, object]]:
             return data.read_lines(WRITTEN)
         case "heard":
             return data.heard(folder, HEARD)
+        case "typos":
+            return data.mistyped(data.read_lines(folder / "sentiment" / "semeval.train.jsonl"), 4000)
         case _:
             return data.read_lines(folder / "sentiment" / f"{name}.train.jsonl")
 
@@ -141,6 +144,7 @@ class Fit:
             self.network.load_state_dict(torch.load(warm_start, weights_only=True))
         self.average = copy.deepcopy(self.network)
         self._priors = self._class_priors()
+        self._faces = Faces(self._ids, settings["variation"]["emoji"])
         self._allowed = _allowed(settings["data"].get("closed", {}))
         self._variation = data.Variation(
             self.tokenizer.get_vocab_size(),
@@ -148,6 +152,9 @@ class Fit:
             data.mention_id(self.vocabulary),
             settings["variation"],
         )
+
+    def _ids(self, text: str) -> list[int]:
+        return [int(each) for each in self.vocabulary.read([text])[0].ids]
 
     def _known(self, origins: Sequence[object]) -> int:
         return int(self.tokenizer.get_vocab_size()) - len(origins)
@@ -253,7 +260,7 @@ class Fit:
 
     def _loss(self, batch: Sequence[Example], draw: random.Random) -> Tensor:
         settings = self.settings["optimiser"]
-        varied = [self._variation(example, draw) for example in batch]
+        varied = [self._vary(example, draw) for example in batch]
         with torch.autocast("cpu", torch.bfloat16):
             sentiment, entities = self.network(data.packed(varied, self.begin, self.end))
         smoothing = settings["label_smoothing"]
@@ -300,6 +307,13 @@ class Fit:
             each = -(told * functional.log_softmax(entities[words].float(), -1)).sum(-1)
             loss = loss + settings["entity_weight"] * share * each.mean()
         return loss
+
+    def _vary(self, example: Example, draw: random.Random) -> Example:
+        if example.label != IGNORED:
+            example = self._faces.into_text(example, draw)
+        elif example.tags is not None:
+            example = self._faces.into_sentence(example, draw)
+        return self._variation(example, draw)
 
     def _class_priors(self) -> dict[str, Tensor]:
         priors = {}
