@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import discord
 import structlog
+from cachetools import TTLCache
 
 from adapters.discord.asking import Asker, Asking
 from adapters.discord.history import History
@@ -29,6 +30,9 @@ from bot.store import Cursors, Notes
 
 AT_ONCE = 1.0
 """Seconds after which somebody who waits sees us type."""
+
+ASKED_AGAIN = 1200
+"""Seconds for which a message that was answered is known: edits and repeated events bring it again."""
 
 INTRODUCED = "introduced "
 """The notes of channels that we introduced ourselves in."""
@@ -66,9 +70,17 @@ class Desk:
         self._cursors = cursors
         self._notes = notes
         self._clock = clock
+        self._answered: TTLCache[int, bool] = TTLCache(100_000, ASKED_AGAIN)
 
     async def mentioned(self, text: str, message: discord.Message, *, follow_up: bool) -> None:
-        """Answer a message that asks `text` of us, where it stands; with `follow_up` only if it is a question."""
+        """Answer a message that asks `text` of us, once, where it stands; with `follow_up` only if it is a question."""
+        if message.id in self._answered:
+            return
+        self._answered[message.id] = True
+        with self._intake.giving_way():
+            await self._answer(text, message, follow_up=follow_up)
+
+    async def _answer(self, text: str, message: discord.Message, *, follow_up: bool) -> None:
         member = await _member(message)
         if member is None or not isinstance(message.channel, Room):
             return

@@ -191,6 +191,11 @@ class History:
         except Hidden:
             _log.warning("a channel is hidden from us; allow View Channel and Read Message History", channel=channel)
 
+    async def left(self, workspace: str) -> None:
+        """We are no longer in a server: what was read there leaves the numbers, and its notes go."""
+        for channel in await self._rooms.forget(workspace):
+            await self._accept(ChannelGone(room(workspace, channel), self._clock(), Gone.DELETED))
+
     # Catching up
 
     async def _catch_up(self, workspace: str, channel: int, gap: int) -> None:

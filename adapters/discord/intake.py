@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -24,6 +25,9 @@ MOST_WAITING = 100_000
 
 LONGEST_PAUSE = 30.0
 """Seconds between tries while the database can't write."""
+
+LONGEST_WAY = 0.5
+"""Seconds that a batch gives way to people who wait for an answer."""
 
 _log = structlog.get_logger(__name__)
 
@@ -75,6 +79,9 @@ class Intake:
         self._waiting: asyncio.Queue[Arrival | _CaughtUp] = asyncio.Queue()
         self._in_step: set[Channel] = set()
         self._reached: dict[Channel, str] = {}
+        self._asked = 0
+        self._nobody_asks = asyncio.Event()
+        self._nobody_asks.set()
         self.gap = 0
         """Counts the gaps: moments after which history must be read, because events may have been missed."""
         self.gaps = asyncio.Event()
@@ -84,6 +91,18 @@ class Intake:
     def waiting(self) -> int:
         """How many arrivals aren't kept yet."""
         return self._waiting.qsize()
+
+    @contextmanager
+    def giving_way(self) -> Iterator[None]:
+        """Somebody waits for an answer in here: what arrives is kept a little later."""
+        self._asked += 1
+        self._nobody_asks.clear()
+        try:
+            yield
+        finally:
+            self._asked -= 1
+            if not self._asked:
+                self._nobody_asks.set()
 
     def put(self, arrival: Arrival) -> None:
         """Take an arrival over; returns at once."""
@@ -132,10 +151,13 @@ class Intake:
         await self._waiting.join()
 
     async def _keep(self, taken: list[Arrival | _CaughtUp]) -> None:
-        while len(taken) < BATCH and not self._waiting.empty():
-            taken.append(self._waiting.get_nowait())
-        gap = self.gap
         try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LONGEST_WAY):
+                    await self._nobody_asks.wait()
+            while len(taken) < BATCH and not self._waiting.empty():
+                taken.append(self._waiting.get_nowait())
+            gap = self.gap
             events: list[Event] = []
             for arrival in taken:
                 if isinstance(arrival, Arrival):

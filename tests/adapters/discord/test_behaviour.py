@@ -232,7 +232,7 @@ async def test_19_a_server_that_removed_us_leaves_the_numbers(storage: Storage):
     async with stage(storage) as on:
         await on.manager.slash(on.general, "roomtone start")
         await on.parts.adapter.intake.settled()
-        await on.parts.adapter.left(str(on.guild.id))
+        await on.parts.adapter.history.left(str(on.guild.id))
         await on.parts.ingest.drain()
 
         (general,) = [c for c in await storage.readings.channels() if c.channel.id == str(on.general.id)]
