@@ -19,6 +19,7 @@ from bot.message import Channel, Pseudonym, Window
 from bot.privacy import MINIMUM_AUTHORS, MINIMUM_MESSAGES
 from bot.question import SUBJECTS, Place, Question, Side, Subject
 from bot.store import Alias, InboxCount
+from bot.subscribing import Subscribing
 from bot.trends import Comparison, Reading, Trends
 from bot.wording import (
     compared,
@@ -83,12 +84,20 @@ class Aliases(Protocol):
 class Answers:
     """Answers questions. Shows no number that rests on fewer than MINIMUM_AUTHORS people, and nobody's own."""
 
-    def __init__(self, trends: Trends, consent: Consent, queue: Queue, aliases: Aliases | None = None) -> None:
+    def __init__(
+        self,
+        trends: Trends,
+        consent: Consent,
+        queue: Queue,
+        aliases: Aliases | None = None,
+        subscribing: Subscribing | None = None,
+    ) -> None:
         self._trends = trends
         self._consent = consent
         self._queue = queue
         self._aliases = aliases
         self._digests = Digests(trends)
+        self._subscribing = subscribing
 
     async def answer(self, question: Question, *, visible: Sequence[Place] | None = None) -> Answer:
         """Answer `question`. `visible` are the channels its asker may know of; if not given, those that all may.
@@ -110,6 +119,10 @@ class Answers:
                 return await self._compare(question)
             case Subject.DIGEST:
                 return await self._digest(question)
+            case Subject.SCHEDULE:
+                if self._subscribing is None:
+                    raise QuestionError("Nothing is posted from here: ask for a digest.", ("digest",))
+                return await self._subscribing.carry_out(question)
             case Subject.CHANNELS:
                 return await self._channels(question, places)
             case Subject.EXPLAIN:

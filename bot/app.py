@@ -36,6 +36,7 @@ from bot.analysis.embedded import Embedded
 from bot.answer import Answer
 from bot.answers import Answers
 from bot.chart import Charts
+from bot.delivery import Author
 from bot.errors import AlreadyRunning, ConfigurationError, RoomtoneError
 from bot.evaluation import Behaviour, Comparison, Evaluation, Labelled, compare, evaluate, read_lines, run_behaviour
 from bot.importing import Aside, Line, Report, bring_in
@@ -45,6 +46,7 @@ from bot.privacy import KEY_BYTES, Key, Pseudonyms
 from bot.question import Place, parse
 from bot.settings import PREFIX, Settings
 from bot.store import ChannelSummary
+from bot.subscribing import Subscribing
 from bot.trends import Trends
 from storage import Storage, open_storage
 
@@ -79,6 +81,7 @@ class App:
     analyzer: Analyzer
     ingest: Ingest
     answers: Answers
+    author: Author
     zone: ZoneInfo
 
     async def places(self) -> tuple[Place, ...]:
@@ -124,12 +127,16 @@ async def opened(
         # The sample's own database keeps no account: one budget is one budget.
         reading(settings, None if sample else storage.spending) as analyzer,
     ):
+        trends = Trends(storage.readings)
+        author = Author(storage.subscriptions, trends, zone=own_zone(settings))
+        subscribing = Subscribing(storage.subscriptions, author)
         app = App(
             storage=storage,
             pseudonyms=Pseudonyms(key),
             analyzer=analyzer,
             ingest=Ingest(storage.inbox, analyzer, storage.ledger),
-            answers=Answers(Trends(storage.readings), storage.ledger, storage.inbox, storage.names),
+            answers=Answers(trends, storage.ledger, storage.inbox, storage.names, subscribing),
+            author=author,
             zone=own_zone(settings),
         )
         if sample:
@@ -388,6 +395,8 @@ async def run_platforms(app: App, settings: Settings) -> None:
                 cursors=app.storage.cursors,
                 notes=app.storage.notes,
                 held=app.storage.held,
+                subscriptions=app.storage.subscriptions,
+                author=app.author,
                 pseudonyms=app.pseudonyms,
                 zone=app.zone,
                 draw=charts.png,
@@ -480,7 +489,16 @@ def _slack(app: App, access: Access, charts: Charts) -> Slack:
         access,
         ingest=app.ingest,
         answers=app.answers,
-        stores=Stores(storage.inbox, storage.ledger, storage.readings, storage.cursors, storage.notes, storage.held),
+        author=app.author,
+        stores=Stores(
+            storage.inbox,
+            storage.ledger,
+            storage.readings,
+            storage.cursors,
+            storage.notes,
+            storage.held,
+            storage.subscriptions,
+        ),
         pseudonyms=app.pseudonyms,
         zone=app.zone,
         draw=charts.png,

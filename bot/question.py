@@ -15,10 +15,12 @@ from zoneinfo import ZoneInfo
 
 from rapidfuzz import process
 
-from bot import when
+from bot import orders, when
 from bot.analysis import Kind
 from bot.errors import QuestionError
 from bot.message import Channel, Pseudonym
+from bot.orders import Verb
+from bot.schedule import Times
 from bot.when import Span as Span
 
 LONGEST = 500
@@ -33,6 +35,7 @@ class Subject(StrEnum):
     ENTITY = "entity"
     COMPARE = "compare"
     DIGEST = "digest"
+    SCHEDULE = "schedule"
     CHANNELS = "channels"
     EXPLAIN = "explain"
     STATUS = "status"
@@ -97,6 +100,13 @@ SUBJECTS: Mapping[Subject, About] = MappingProxyType(
             ("digest", "digest #general week 7", "digest last week"),
             ("summary", "report", "recap", "weekly"),
             "last week",
+        ),
+        Subject.SCHEDULE: About(
+            "When a channel's digest comes by itself, and whether it is told of a sharp drop.",
+            "digest on [weekly] [monday 09:00 Europe/Berlin] [for #a #b], digest off | when | preview | send now, "
+            "alerts on | off",
+            ("schedule", "digest on monday 09:00 Europe/Berlin", "digest when", "digest off", "alerts on"),
+            ("alerts", "alert", "subscription"),
         ),
         Subject.CHANNELS: About(
             "The channels you may ask about, and how much was read in each.",
@@ -184,12 +194,21 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be done about what is posted in `target`; `times` belong to DIGEST_ON and ALERTS_ON."""
+
+    verb: Verb
+    target: Place
+    times: Times | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """A question as understood.
 
     `sides` has one side, or two for `compare` (as said: the first is what the second is held against); none for the
     subjects that need none. `name` is an entity's name as asked, `kind` a filter for `entities`, `topic` a subject or
-    TIMES after `help`. `zone` is the asker's.
+    TIMES after `help`. `order` belongs to `schedule`, whose side has the channels it is about. `zone` is the asker's.
     """
 
     subject: Subject
@@ -200,6 +219,7 @@ class Question:
     name: str | None = None
     kind: Kind | None = None
     topic: str | None = None
+    order: Order | None = None
 
 
 def parse(
@@ -281,7 +301,7 @@ def _words(text: str) -> frozenset[str]:
 _LEADING = re.compile(r"^(?:[/!]?\s*roomtone\b[ ,:]*)?/?\s*", re.IGNORECASE)
 _TRAILING = " .,;:!?"
 _SETTINGS = re.compile(
-    r"(?:on|off|when|now|preview|send|stop|start|enable|disable)?(?: ?\b(?:now|weekly.*))?", re.IGNORECASE
+    r"(?:on|off|send|stop|start|enable|disable)\b(?: ?(?:weekly|daily|monthly|every) .*)", re.IGNORECASE
 )
 
 # Words that carry no meaning of their own in a question.
@@ -351,6 +371,8 @@ _FIRST = re.compile(
 def _understood(text: str, asking: _Asking) -> Question:
     if not text.strip(_TRAILING):
         return asking.question(Subject.HELP)
+    if (written := orders.read(text)) is not None:
+        return _ordered(written, text, asking)
     for pattern, subject in _OPENINGS:
         if opening := pattern.match(text):
             question = _about(subject, text, opening.end(), asking)
@@ -401,13 +423,45 @@ def _about(subject: Subject, text: str, start: int, asking: _Asking) -> Question
             return asking.question(subject)
         case Subject.ENTITY:
             return _entity(text, start, asking)
-        case Subject.DIGEST if rest and _SETTINGS.fullmatch(rest):
+        case Subject.DIGEST if _SETTINGS.fullmatch(rest):
             raise _Puzzle(
-                "That changes a digest and asks nothing: ask for one.", start, len(text), meant=("", " last week")
+                "I understood only a part of that: write it like 'digest on monday 09:00 Europe/Berlin'.",
+                start,
+                len(text),
+                instead=("schedule", "digest"),
             )
+        case Subject.SCHEDULE:
+            return _ordered(orders.Written(Verb.WHEN, None, None, None, None, start), text, asking)
         case Subject.MOOD | Subject.ENTITIES | Subject.COMPARE | Subject.DIGEST | Subject.EXPLAIN:
             parts = _parts(text, start, asking, comparing=subject is Subject.COMPARE)
             return _sided(subject, tuple(parts), asking)
+
+
+def _ordered(written: orders.Written, text: str, asking: _Asking) -> Question:
+    """An order for the channel it is given in; given outside of any, for the one that it names."""
+    parts = list(_parts(text, written.start, asking)) if written.start < len(text) else []
+    for part in parts:
+        if part.sort is not _Sort.WHERE and part.text.lower() not in (*_IDLE, *_BETWEEN_SIDES):
+            raise _strange(part, parts)
+    named = list(dict.fromkeys(place for part in parts for place in part.places))
+    if any(part.sort is _Sort.WHERE and not part.places for part in parts):
+        raise _Puzzle("Name the channels one by one.", written.start, len(text), instead=("schedule",))
+    # Where it is posted and what it is about differ only for a digest; the rest is of the channel that is named.
+    is_about_others = written.verb is Verb.DIGEST_ON and asking.here is not None
+    target = asking.here if is_about_others or not named else named[0]
+    if target is None:
+        raise _Puzzle("There is no channel here: name one.", 0, len(text), instead=("channels",))
+    try:
+        times = written.times(asking.zone) if written.verb in (Verb.DIGEST_ON, Verb.ALERTS_ON) else None
+    except ValueError:
+        raise _Puzzle(
+            "I don't know that time zone: names look like Europe/Berlin.", 0, len(text), instead=("schedule",)
+        ) from None
+    if len(named) > 1 and not is_about_others:
+        raise _Puzzle("One channel at a time: name only one.", written.start, len(text), instead=("schedule",))
+    span = when.read("last week", now=asking.now, zone=asking.zone)
+    asked = asking.question(Subject.SCHEDULE, Side(tuple(named) or (target,), span))
+    return replace(asked, order=Order(written.verb, target, times))
 
 
 def _topic(rest: str) -> str | None:
@@ -424,6 +478,8 @@ def _topic(rest: str) -> str | None:
 def _sided(subject: Subject, parts: Sequence[_Part], asking: _Asking) -> Question:
     if subject in (Subject.CHANNELS, Subject.STATUS, Subject.PRIVACY, Subject.OPT_OUT, Subject.OPT_IN, Subject.HELP):
         return asking.question(subject)
+    if subject is Subject.SCHEDULE:  # its word came late: '#general alerts'
+        raise _strange(parts[0], parts)
     if subject is Subject.MOOD and any(part.sort is _Sort.WORD and part.text.lower() in _COMPARING for part in parts):
         subject = Subject.COMPARE
     kind, name = None, None
@@ -770,11 +826,15 @@ def _tried(text: str, asking: _Asking) -> Question | None:
         return None
     # 'entitys last week' didn't mean something called 'last week'.
     timely = question and question.name and when.find(question.name, 0) == len(question.name)
-    return None if timely else question
+    # What is suggested changes nothing.
+    changes = question and question.order and question.order.verb.is_change
+    return None if timely or changes else question
 
 
 def _written(question: Question, asking: _Asking) -> str:
     """`question` in the plainest words, leaving out what is meant anyhow."""
+    if question.order is not None:
+        return f"schedule {_channels(question.sides[0], asking)}".rstrip()
     words: list[str] = [question.subject, question.topic or ""]
     if question.kind:
         words.append(next(word for word, kind in KINDS.items() if kind is question.kind))

@@ -1,4 +1,4 @@
-"""The promises that storage keeps: Inbox, Ledger, Readings, Names, Cursors, Notes, Held."""
+"""The promises that storage keeps: Inbox, Ledger, Readings, Names, Cursors, Notes, Held, Subscriptions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from bot.analysis import Analysis, Kind
 from bot.message import Channel, Event, Gone, MessageId, Platform, Pseudonym, Window
+from bot.schedule import Due, Post, Sort, State, Subscription
 
 QUARTER_HOUR_SECONDS = 900
 """The finest step of the roll-ups. Every zone's offset is a multiple of it, so any local day can be added up."""
@@ -302,4 +303,57 @@ class Held(Protocol):
 
         Each with the id of its thread's first message, or None.
         """
+        ...
+
+
+class Subscriptions(Protocol):
+    """What channels want posted, and what became of it.
+
+    A post is a row from the moment it is due; its channel, sort and due time are the row's name, so there is one row
+    whoever plans it. It waits until somebody who reserved it settles it. A reservation that nobody settles (its
+    process died, or the platform didn't take it) ends by itself, and the next one is somebody else's.
+    """
+
+    async def subscription(self, channel: Channel, sort: Sort, /) -> Subscription | None:
+        """What `channel` wants of that sort; None if nothing."""
+        ...
+
+    async def subscriptions(
+        self, platform: Platform | None = None, workspace: str | None = None, /
+    ) -> Sequence[Subscription]:
+        """What every channel wants, or those of a platform, or of a workspace."""
+        ...
+
+    async def subscribe(self, subscription: Subscription, /) -> None:
+        """Keep it, in the place of an earlier one of its channel and sort."""
+        ...
+
+    async def unsubscribe(self, channel: Channel, sort: Sort, /) -> bool:
+        """Forget it, and what waits to be posted for it; False if there was none."""
+        ...
+
+    async def forget(self, platform: Platform, workspace: str, /) -> None:
+        """Forget everything that the channels of a workspace wanted."""
+        ...
+
+    async def plan(self, due: Due, /) -> None:
+        """Let it wait to be posted, unless it has been planned before."""
+        ...
+
+    async def waiting(self, platform: Platform, workspace: str, now: datetime, /) -> Sequence[Due]:
+        """What waits in a workspace and nobody has reserved, oldest first."""
+        ...
+
+    async def reserve(self, due: Due, now: datetime, until: datetime, /) -> bool:
+        """Be the only one who may post it, `until` then. Of several callers exactly one hears True."""
+        ...
+
+    async def settle(
+        self, due: Due, state: State, /, *, message: str | None = None, why: str | None = None, low: bool | None = None
+    ) -> None:
+        """Say what became of it; WAITING says only why it isn't posted yet. `low` goes into its subscription."""
+        ...
+
+    async def posts(self, channel: Channel, sort: Sort, /, *, limit: int = 10) -> Sequence[Post]:
+        """What was due lately, newest first."""
         ...

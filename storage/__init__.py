@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot.analysis.budget import Spending
 from bot.privacy import Key
-from bot.store import Cursors, Held, Inbox, Ledger, Names, Notes, Readings
+from bot.store import Cursors, Held, Inbox, Ledger, Names, Notes, Readings, Subscriptions
 from storage.cursors import StoredCursors
 from storage.engine import connected
 from storage.held import StoredHeld
@@ -21,6 +21,7 @@ from storage.readings import StoredReadings
 from storage.schema import prepared
 from storage.seal import Seal
 from storage.spending import StoredSpending
+from storage.subscriptions import StoredSubscriptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Storage:
     cursors: Cursors
     notes: Notes
     held: Held
+    subscriptions: Subscriptions
     spending: Spending
 
 
@@ -55,13 +57,15 @@ async def open_storage(
     StorageError.
     """
     async with connected(url) as database:
-        if sole:
-            await database.claim()
+        alone = sole and await database.claim()
         await prepared(database, key)
         seal = Seal(key)
         inbox = StoredInbox(database, seal, clock=clock, lease=lease)
+        subscriptions = StoredSubscriptions(database)
         if sole:
             await inbox.end_loans()
+        if alone:
+            await subscriptions.end_reservations()
         try:
             yield Storage(
                 inbox=inbox,
@@ -71,6 +75,7 @@ async def open_storage(
                 cursors=StoredCursors(database),
                 notes=StoredNotes(database),
                 held=StoredHeld(database),
+                subscriptions=subscriptions,
                 spending=StoredSpending(database),
             )
         finally:

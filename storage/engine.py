@@ -74,19 +74,20 @@ class Database:
             async with self._readers.begin() as connection:
                 yield connection
 
-    async def claim(self) -> None:
-        """Become the one process that works off this database's inbox, until `close`.
+    async def claim(self) -> bool:
+        """Become the one process that works off this database's inbox, until `close`; is there no other?
 
         Raises AlreadyRunning if another has it. On PostgreSQL several may, and nothing is claimed.
         """
         if self._path is None:
-            return
+            return False
         lock = self._lock_file("running")
         if not _locked(lock):
             raise AlreadyRunning(
                 f"another Roomtone is already running on {self._place}: stop it first, or give this one a database "
                 "of its own with ROOMTONE_DATABASE_URL"
             )
+        return True
 
     async def close(self) -> None:
         """Close every connection. What was committed is on disk."""

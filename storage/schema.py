@@ -10,7 +10,7 @@ from bot.privacy import Key
 from storage.engine import Database
 from storage.tables import installation
 
-SCHEMA = 3
+SCHEMA = 4
 """The newest revision in `storage/migrations/versions`, as a number."""
 
 COMPAT = 1

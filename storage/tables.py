@@ -220,6 +220,41 @@ notes = Table(
     sqlite_with_rowid=False,
 )
 
+# ---- what is posted unasked ---------------------------------------------------------------------------------------
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    # By the platform's names, as cursors are.
+    Column("platform", Text, primary_key=True),
+    Column("workspace", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("sort", Text, primary_key=True),  # bot.schedule.Sort
+    Column("weekday", SmallInteger),  # 0 is Monday; NULL: every day
+    Column("hour", SmallInteger, nullable=False),
+    Column("minute", SmallInteger, nullable=False),
+    Column("zone", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),  # nothing is due that was due before
+    Column("channels", Text, nullable=False),  # JSON: the ids of the channels that it is about
+    Column("low", Boolean, nullable=False, server_default=false()),  # alerted, and the mood hasn't come back
+    sqlite_with_rowid=False,
+)
+
+posts = Table(
+    "posts",
+    metadata,
+    Column("platform", Text, primary_key=True),
+    Column("workspace", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("sort", Text, primary_key=True),
+    Column("due", BigInteger, primary_key=True),  # with the rest: there is never a second one
+    Column("state", Text, nullable=False),  # bot.schedule.State
+    Column("reserved_until", BigInteger, nullable=False, server_default=text("0")),
+    Column("message", Text),  # the platform's id of the post
+    Column("why", Text),  # it wasn't posted, in our own words
+    sqlite_with_rowid=False,
+)
+
 # ---- sums over what was read -------------------------------------------------------------------------------------
 
 spellings = Table(

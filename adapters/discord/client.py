@@ -15,17 +15,18 @@ import structlog
 
 from adapters.discord.asking import Answering, Asking
 from adapters.discord.desk import Desk
+from adapters.discord.digests import WayOut
 from adapters.discord.gateway import Client
 from adapters.discord.history import History, Known
 from adapters.discord.intake import Accept, Intake
 from adapters.discord.outlet import Draw, Outlet, Room
 from adapters.discord.reach import ClientReach
 from adapters.discord.rooms import Rooms
-from adapters.discord.weekly import Weekly
+from bot.delivery import LOOK_EVERY, Author, Delivery
 from bot.errors import ConfigurationError
 from bot.message import Channel, Platform
 from bot.privacy import Pseudonyms
-from bot.store import Cursors, Held, Notes, Readings
+from bot.store import Cursors, Held, Notes, Readings, Subscriptions
 from bot.trends import Trends
 
 LONGEST_PAUSE = 300.0
@@ -66,6 +67,8 @@ class Discord:
         cursors: Cursors,
         notes: Notes,
         held: Held,
+        subscriptions: Subscriptions,
+        author: Author,
         pseudonyms: Pseudonyms,
         zone: ZoneInfo,
         draw: Draw,
@@ -74,6 +77,7 @@ class Discord:
         pause: float = 1.0,
         settle: float = 2.0,
         heartbeat_timeout: float = 60.0,
+        look_every: float = LOOK_EVERY,
     ) -> None:
         """Connects once `run`, and works meanwhile.
 
@@ -83,6 +87,7 @@ class Discord:
         """
         self._token = token
         self._pause = pause
+        self._look_every = look_every
         self._client: Client | None = None
         reach = ClientReach(lambda: self._client, pause=pause)
         self.rooms = Rooms(notes, reach.spot, clock)
@@ -95,6 +100,7 @@ class Discord:
             cursors=cursors,
             notes=notes,
             held=held,
+            subscriptions=subscriptions,
             known=known,
             pseudonyms=pseudonyms,
             clock=clock,
@@ -109,12 +115,10 @@ class Discord:
             history=self.history,
             cursors=cursors,
             notes=notes,
-            zone=zone,
             clock=clock,
         )
-        self.weekly = Weekly(
-            answers, self.outlet, notes, pseudonyms, workspaces=reach.workspaces, place=self.place, clock=clock
-        )
+        way_out = WayOut(self.outlet, self.rooms, self.intake, servers=reach.workspaces, place=self.place)
+        self.delivery = Delivery(subscriptions, author, way_out, clock=clock)
         self._made = partial(
             Client,
             self.desk,
@@ -158,7 +162,7 @@ class Discord:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.intake.run())
             tasks.create_task(self.history.run())
-            tasks.create_task(self.weekly.run())
+            tasks.create_task(self.delivery.run(every=self._look_every))
 
     def client(self) -> Client:
         """A client that isn't connected yet, in the place of any earlier one."""

@@ -13,8 +13,8 @@ from discord.app_commands import Choice, Range, autocomplete, command, describe
 
 from adapters.discord.asking import Asker
 from adapters.discord.desk import Desk, asker_of
-from adapters.discord.orders import LONGEST_BACKFILL, DigestOff, DigestOn, Order, Start, Stop
-from adapters.discord.weekly import WEEKDAYS
+from adapters.discord.orders import LONGEST_BACKFILL, Order, Start, Stop
+from bot.days import WEEKDAYS
 from bot.errors import RoomtoneError
 from bot.question import KINDS, LONGEST, SUBJECTS, TIMES, Subject
 from bot.when import EXAMPLES
@@ -209,17 +209,17 @@ class Commands(app_commands.Group):
 
     @command(name="digest-on", description="Post the digest of the week before in this channel, every week")
     @describe(weekday="Monday if left out", hour="9 if left out", zone="Such as Europe/Berlin")
-    @app_commands.choices(weekday=[Choice(name=day.capitalize(), value=n) for n, day in enumerate(WEEKDAYS)])
+    @app_commands.choices(weekday=[Choice(name=day, value=day) for day in WEEKDAYS])
     async def digest_on(
-        self, interaction: Asked, weekday: int = 0, hour: Range[int, 0, 23] = 9, zone: str | None = None
+        self, interaction: Asked, weekday: str = "Monday", hour: Range[int, 0, 23] = 9, zone: str | None = None
     ) -> None:
         """Switch the weekly digest on."""
-        await self._order(interaction, DigestOn(weekday, hour, 0, zone))
+        await self._ask(interaction, f"digest on {weekday} {hour:02}:00", zone, share=True)
 
     @command(name="digest-off", description="Post no digest in this channel")
     async def digest_off(self, interaction: Asked) -> None:
         """Switch the weekly digest off."""
-        await self._order(interaction, DigestOff())
+        await self._ask(interaction, "digest off", share=True)
 
     async def _order(self, interaction: Asked, order: Order) -> None:
         asker: Asker | None = asker_of(interaction)

@@ -8,21 +8,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any, Self, assert_never
-from zoneinfo import ZoneInfo
 
 import discord
 import structlog
 from cachetools import TTLCache
 
-from adapters.discord.asking import Asker, Asking
+from adapters.discord.asking import Asker, Asking, Understood
 from adapters.discord.history import History
 from adapters.discord.intake import Intake
-from adapters.discord.orders import DigestOff, DigestOn, Order, Start, Stop, order
+from adapters.discord.orders import Order, Start, Stop, order
 from adapters.discord.outlet import Outlet, Rights, Room
 from adapters.discord.render import Reply, puzzled, render
 from adapters.discord.rooms import Rooms, Spot
 from adapters.discord.translate import room
-from adapters.discord.weekly import DIGEST, Setting
 from bot.answer import Answer
 from bot.errors import QuestionError, RoomtoneError
 from bot.message import Platform
@@ -58,10 +56,8 @@ class Desk:
         history: History,
         cursors: Cursors,
         notes: Notes,
-        zone: ZoneInfo,
         clock: Callable[[], datetime],
     ) -> None:
-        self._zone = zone
         self.asking = asking
         self.outlet = outlet
         self._rooms = rooms
@@ -109,6 +105,7 @@ class Desk:
             done = Reply(await self.ordered(wanted, asker, at=at))
             return (lambda _: done), False
         understood = await self.asking.understood(text, asker)
+        self._allow(understood, asker)
         if understood.public:
             return _rendering(await self.asking.answer(understood)), False
         if not OpenPrivately.fits(text):
@@ -119,7 +116,9 @@ class Desk:
     async def privately(self, text: str, asker: Asker) -> Reply:
         """The whole answer, for the asker alone."""
         try:
-            return render(await self.asking.answer(await self.asking.wholly(text, asker)), public=False)
+            understood = await self.asking.wholly(text, asker)
+            self._allow(understood, asker)
+            return render(await self.asking.answer(understood), public=False)
         except QuestionError as error:
             return puzzled(error)
         except RoomtoneError as error:
@@ -153,6 +152,7 @@ class Desk:
             understood = await self.asking.understood(text, asker)
             if not understood.public:
                 return Reply(VEILED)
+            self._allow(understood, asker)
             return render(await self.asking.answer(understood), public=True)
         except QuestionError as error:
             return puzzled(error)
@@ -171,11 +171,6 @@ class Desk:
                 return await self._start(target, wanted.backfill, since=at + 1)
             case Stop():
                 return await self._stop(target)
-            case DigestOn():
-                return await self._digest_on(target, wanted)
-            case DigestOff():
-                await self._notes.drop_note(Platform.DISCORD, str(target.guild.id), f"{DIGEST}{target.id}")
-                return f"No digest is posted in {target.mention}."
             case _:
                 assert_never(wanted)
 
@@ -201,17 +196,20 @@ class Desk:
             )
         return introduction(target.mention) + past
 
-    async def _digest_on(self, target: discord.abc.GuildChannel, wanted: DigestOn) -> str:
-        workspace = str(target.guild.id)
-        if target.id not in self._rooms.started(workspace):
-            return f"I don't read {target.mention} yet: `@Roomtone start` first."
-        try:
-            zone = ZoneInfo(wanted.zone) if wanted.zone else self._zone
-        except (KeyError, ValueError, OSError):
-            return "I don't know that time zone: names look like `Europe/Berlin`."
-        setting = Setting(wanted.weekday, wanted.hour, wanted.minute, zone.key)
-        await self._notes.write(Platform.DISCORD, workspace, f"{DIGEST}{target.id}", setting.as_note())
-        return f"The digest of the week before is posted in {target.mention} {setting.words()}."
+    def _allow(self, understood: Understood, asker: Asker) -> None:
+        """Raises QuestionError if the question is an order that the asker may not give, or about hidden channels."""
+        wanted = understood.question.order
+        if wanted is None or not wanted.verb.is_change:
+            return
+        target = asker.guild.get_channel(int(wanted.target.channel.id))
+        if target is None or not target.permissions_for(asker.member).manage_channels:
+            raise QuestionError(
+                "Only somebody who may manage the channel (Manage Channel) can say what is posted there.", ("schedule",)
+            )
+        if target.id not in self._rooms.started(str(asker.guild.id)):
+            raise QuestionError("I don't read that channel yet: `@Roomtone start` there first.", ("schedule",))
+        if any(place.private and place != wanted.target for place in understood.question.sides[0].places):
+            raise QuestionError("Not everybody here may see those channels: name public ones.", ("schedule",))
 
     async def _stop(self, target: discord.abc.GuildChannel) -> str:
         workspace = str(target.guild.id)

@@ -18,7 +18,7 @@ from bot.errors import PlatformError, RoomtoneError
 from bot.importing import Skipped
 from bot.message import Channel, ChannelGone, Event, Gone, Message, MessageId, Platform, Window
 from bot.privacy import Pseudonyms
-from bot.store import Cursors, Held, Notes
+from bot.store import Cursors, Held, Notes, Subscriptions
 
 PAGE = 100
 """Messages of a page: all that Discord gives."""
@@ -103,6 +103,7 @@ class History:
         cursors: Cursors,
         notes: Notes,
         held: Held,
+        subscriptions: Subscriptions,
         known: Known,
         pseudonyms: Pseudonyms,
         clock: Callable[[], datetime],
@@ -115,6 +116,7 @@ class History:
         self._cursors = cursors
         self._notes = notes
         self._held = held
+        self._subscriptions = subscriptions
         self._known = known
         self._pseudonyms = pseudonyms
         self._clock = clock
@@ -192,7 +194,8 @@ class History:
             _log.warning("a channel is hidden from us; allow View Channel and Read Message History", channel=channel)
 
     async def left(self, workspace: str) -> None:
-        """We are no longer in a server: what was read there leaves the numbers, and its notes go."""
+        """We are no longer in a server: what was read there leaves the numbers, and its notes and digests go."""
+        await self._subscriptions.forget(Platform.DISCORD, workspace)
         for channel in await self._rooms.forget(workspace):
             await self._accept(ChannelGone(room(workspace, channel), self._clock(), Gone.DELETED))
 

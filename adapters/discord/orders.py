@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from adapters.discord.weekly import WEEKDAYS
-
 DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
 
 LONGEST_BACKFILL = 3650
@@ -32,38 +30,11 @@ class Stop:
     """Read this channel no longer."""
 
 
-@dataclass(frozen=True, slots=True)
-class DigestOn:
-    """Post the digest here every week; `zone` None is Roomtone's own."""
-
-    weekday: int = 0
-    hour: int = 9
-    minute: int = 0
-    zone: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DigestOff:
-    """Post no digest here."""
-
-
-Order = Start | Stop | DigestOn | DigestOff
-
-_DIGEST = re.compile(
-    rf"(?:weekly )?digest (?P<on>on|off)(?: weekly)?(?: (?:on )?(?P<day>{'|'.join(WEEKDAYS)})s?)?"
-    r"(?: (?:at )?(?P<hour>[01]?[0-9]|2[0-3]):(?P<minute>[0-5][0-9]))?"
-    r"(?: (?P<zone>[A-Za-z]+(?:/[A-Za-z_+\-0-9]+)*))?[.!]?",
-    re.IGNORECASE,
-)
+Order = Start | Stop
 
 
 def order(text: str) -> Order | None:
     """The order that `text` ('start with backfill 90d') is; None if it is none."""
-    if digest := _DIGEST.fullmatch(text.strip()):
-        if digest["on"].lower() == "off":
-            return DigestOff()
-        day = WEEKDAYS.index((digest["day"] or WEEKDAYS[0]).lower())
-        return DigestOn(day, int(digest["hour"] or 9), int(digest["minute"] or 0), digest["zone"])
     found = _ORDER.fullmatch(text.strip())
     if found is None:
         return None

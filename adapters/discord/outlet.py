@@ -163,7 +163,9 @@ class Outlet:
         title = reply.embed.title if reply.embed is not None else None
         try:
             async for message in room.history(after=discord.Object(snowflake(since)), limit=500):
-                if message.guild is not None and message.author == message.guild.me:
+                # What answers somebody, a mention or a command, may say the same and is no post.
+                answers = message.reference is not None or message.interaction_metadata is not None
+                if message.guild is not None and message.author == message.guild.me and not answers:
                     titles = [embed.title for embed in message.embeds]
                     if message.content == reply.content or (title is not None and title in titles):
                         return str(message.id)

@@ -7,21 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
-from zoneinfo import ZoneInfo
 
 import aiohttp
 import structlog
 
 from adapters.slack.calls import Calls, Refusal
+from adapters.slack.digests import is_external
 from adapters.slack.outlet import Outlet
 from adapters.slack.people import People, Person
 from adapters.slack.render import Asked, message, refused, said
 from adapters.slack.translate import Us
 from bot.answer import Answer, Visibility
 from bot.errors import PlatformError, QuestionError, RoomtoneError
-from bot.message import Channel, Platform
+from bot.message import Platform
 from bot.privacy import Pseudonyms
-from bot.question import Place, Question, parse
+from bot.question import Order, Place, Question, parse
 
 WORKING = "Reading the room …"
 AT_ONCE = 0.25
@@ -95,27 +95,19 @@ class Asking:
         """Post an answer for everybody in the channel. Raises RoomtoneError if they may not all see it."""
         person = await self._people.person(asker.user, team=asker.team)
         places = await self._people.places(person, here=asker.here)
-        external = await self._is_external(asker.here)
-        shown = tuple(place for place in places if place.channel.id == asker.here or not (place.private or external))
+        shown = await self._shown(asker, places)
         question = self._understood(asked.text, asker, person, places, asked.at)
         if any(place not in shown for side in question.sides for place in side.places):
             raise QuestionError(
                 "Not everybody here may see that answer: share one about this channel, or about public channels where "
                 "only people of your organisation are."
             )
+        if question.order is not None and question.order.verb.is_change:
+            raise QuestionError("That was done once; there is nothing to share.")
         answer = await self._answers.answer(question, visible=shown)
         if answer.visibility is Visibility.PERSONAL:
             raise QuestionError("That answer is yours alone.")
         await self._outlet.post(self._us.channel(asker.here), answer, key=key, shared_by=asker.user)
-
-    async def digest(self, channel: Channel, zone: ZoneInfo, at: datetime) -> Answer | None:
-        """The digest of the week before `at`, for everybody in the channel; None if it isn't read."""
-        place = await self._people.place(channel)
-        if place is None:
-            return None
-        us = self._pseudonyms.of(Platform.SLACK, self._us.workspace, self._us.user)
-        question = parse("digest last week", places=[place], here=place, now=at, zone=zone, asker=us)
-        return await self._answers.answer(question, visible=[place])
 
     async def respond(self, response_url: str, text: str, asker: Asker, *, replace: bool) -> None:
         """Bring the answer to a `response_url`; where its table isn't taken, drawn in characters."""
@@ -162,6 +154,8 @@ class Asking:
 
     async def _answer(self, text: str, asker: Asker, person: Person, places: Sequence[Place], at: datetime) -> Answer:
         question = self._understood(text, asker, person, places, at)
+        if question.order is not None and question.order.verb.is_change:
+            await self._allow(question.order, question.sides[0].places, asker, person, places)
         unnamed = any(not side.places for side in question.sides)
         if unnamed and not asker.is_direct and all(place.channel.id != asker.here for place in places):
             raise QuestionError(
@@ -171,18 +165,31 @@ class Asking:
             )
         return await self._answers.answer(question, visible=places)
 
+    async def _allow(
+        self, order: Order, about: Sequence[Place], asker: Asker, person: Person, places: Sequence[Place]
+    ) -> None:
+        """Raises QuestionError if somebody may not say what is posted in a channel, or not about others."""
+        if not await self._people.may_set(person, order.target.channel):
+            raise QuestionError(
+                "Only the channel's creator or an admin, who is in it, can say what is posted there.", ("schedule",)
+            )
+        there = Asker(asker.user, order.target.channel.id, asker.team)
+        if any(place != order.target for place in about) and set(about) - set(await self._shown(there, places)):
+            raise QuestionError(
+                "Not everybody here may see those channels' numbers: name public channels, in a channel where only "
+                "people of your organisation are.",
+                ("schedule",),
+            )
+
+    async def _shown(self, asker: Asker, places: Sequence[Place]) -> tuple[Place, ...]:
+        """Those of `places` whose numbers everybody where `asker` is may see."""
+        external = await is_external(self._calls, self._us.channel(asker.here))
+        return tuple(place for place in places if place.channel.id == asker.here or not (place.private or external))
+
     def _understood(self, text: str, asker: Asker, person: Person, places: Sequence[Place], at: datetime) -> Question:
         here = next((place for place in places if place.channel.id == asker.here), None)
         pseudonym = self._pseudonyms.of(Platform.SLACK, self._us.workspace, person.id)
         return parse(text, places=places, here=here, now=at, zone=person.zone, asker=pseudonym)
-
-    async def _is_external(self, channel: str) -> bool:
-        try:
-            answer = await self._calls.read("conversations.info", {"channel": channel})
-        except PlatformError:
-            return True
-        found = answer.get("channel")
-        return not isinstance(found, dict) or found.get("is_ext_shared") is not False
 
 
 async def first(task: asyncio.Task[None], within: float = AT_ONCE) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from adapters.slack.asking import Answering, Asker, Asking, first
 from adapters.slack.calls import Calls, Refusal, Uncertain
 from adapters.slack.connection import CALL_SECONDS, DRAIN_SECONDS, Access, Connection, Pace, quiet_logger
-from adapters.slack.digests import Digests
+from adapters.slack.digests import WayOut
 from adapters.slack.history import History
 from adapters.slack.home import Home
 from adapters.slack.outlet import Draw, Outlet
@@ -30,11 +30,12 @@ from adapters.slack.people import People
 from adapters.slack.render import ASK, SHARE, Asked, refused, said
 from adapters.slack.translate import News, Told, Us, asked, seen, translate
 from adapters.slack.welcome import backfill_done, introduction, past_of, reading_the_past
+from bot.delivery import LOOK_EVERY, Author, Delivery
 from bot.errors import PlatformError, QuestionError, RoomtoneError, StorageError
 from bot.ingest import Ingest
 from bot.message import Channel, Platform
 from bot.privacy import Pseudonyms
-from bot.store import Cursors, Held, Inbox, Ledger, Notes, Readings
+from bot.store import Cursors, Held, Inbox, Ledger, Notes, Readings, Subscriptions
 
 ACCEPT_SECONDS = 2.5
 """How long an event may take to be durable; Slack waits for 3 seconds and sends it again."""
@@ -51,6 +52,7 @@ class Stores:
     cursors: Cursors
     notes: Notes
     held: Held
+    subscriptions: Subscriptions
 
 
 def _now() -> datetime:
@@ -66,6 +68,7 @@ class Slack:
         *,
         ingest: Ingest,
         answers: Answering,
+        author: Author,
         stores: Stores,
         pseudonyms: Pseudonyms,
         zone: ZoneInfo,
@@ -76,6 +79,7 @@ class Slack:
         self._access = access
         self._ingest = ingest
         self._answers = answers
+        self._author = author
         self._stores = stores
         self._pseudonyms = pseudonyms
         self._zone = zone
@@ -112,6 +116,7 @@ class Slack:
                     tasks.create_task(self._connection.run(app, calls), name="slack connection")
                     tasks.create_task(self._upkeep(), name="slack upkeep")
                     tasks.create_task(self._pasts(), name="slack pasts")
+                    tasks.create_task(self._delivery.run(every=min(LOOK_EVERY, self._pace.upkeep)), name="slack posts")
             except ExceptionGroup as ended:
                 raise ended.exceptions[0] from ended
             finally:
@@ -177,8 +182,16 @@ class Slack:
             pseudonyms=self._pseudonyms,
             clock=self._clock,
         )
-        self._digests = Digests(self._asking, self._outlet, stores.notes, us, clock=self._clock)
-        self._home = Home(calls, self._asking, self._people, stores.notes, us, clock=self._clock)
+        way_out = WayOut(
+            calls,
+            self._outlet,
+            stores.cursors,
+            us,
+            is_ready=self.ready.is_set,
+            is_whole=self._history.is_whole,
+        )
+        self._delivery = Delivery(stores.subscriptions, self._author, way_out, clock=self._clock)
+        self._home = Home(calls, self._asking, self._people, stores.subscriptions, us, clock=self._clock)
 
     def _app(self, session: aiohttp.ClientSession) -> AsyncApp:
         async def authorize() -> AuthorizeResult:
@@ -409,10 +422,6 @@ class Slack:
             await self._history.follow()
         except StorageError as error:
             _log.warning("how far slack was read is not noted", why=str(error))
-        try:
-            await self._digests.post()
-        except StorageError as error:
-            _log.warning("digests wait", why=str(error))
         await self._listen()
 
     async def _listen(self) -> None:

@@ -138,6 +138,10 @@ class History:
         await self._cursors.drop(channel)
         await self._notes.drop_note(Platform.SLACK, self._us.workspace, _job(channel))
 
+    def is_whole(self, channel: Channel) -> bool:
+        """Has everything that was said in a channel until now arrived?"""
+        return channel in self._whole
+
     async def follow(self) -> None:
         """Let the cursors of channels without a gap follow the clock."""
         position = _ts(self._clock() - DISTANCE)

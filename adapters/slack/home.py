@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,18 +15,19 @@ from adapters.slack.calls import Calls
 from adapters.slack.people import People
 from adapters.slack.render import Block, button, plain
 from adapters.slack.translate import Us
+from bot.days import WEEKDAYS
 from bot.errors import PlatformError, RoomtoneError
 from bot.message import Platform
+from bot.orders import USUAL_HOUR, USUAL_WEEKDAY
 from bot.privacy import MINIMUM_AUTHORS
 from bot.question import Place
-from bot.store import Notes
+from bot.schedule import Sort, Subscription, Times
+from bot.store import Subscriptions
 
 CHANNELS = 20
 """Channels shown; each takes two blocks of a view's hundred."""
 DIGEST = "digest"
 OFF = "off"
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-USUAL_WEEKDAY, USUAL_HOUR = 0, 9
 
 PRIVACY = (
     "Roomtone reads the channels it was invited to, and never direct messages. A message's words are erased once they "
@@ -39,44 +39,14 @@ PRIVACY = (
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """When a channel's digest is posted: `weekday` 0 is Monday, `hour` 0 … 23 in `zone`."""
-
-    weekday: int
-    hour: int
-    zone: str
-
-    def words(self) -> str:
-        """As a sentence's end: 'Mondays at 09:00 (Europe/Berlin)'."""
-        return f"{WEEKDAYS[self.weekday]}s at {self.hour:02}:00 ({self.zone})"
-
-    def as_note(self) -> dict[str, Any]:
-        """As a note's value."""
-        return {"weekday": self.weekday, "hour": self.hour, "zone": self.zone}
-
-
-def digest_note(channel: str) -> str:
-    """The name of the note that holds a channel's digest setting, as `Setting.as_note` writes it."""
-    return f"digest {channel}"
-
-
-def setting_of(note: object) -> Setting | None:
-    """A channel's setting from its note; None if it has no digest."""
-    match note:
-        case {"weekday": int(weekday), "hour": int(hour), "zone": str(zone)} if 0 <= weekday < 7 and 0 <= hour < 24:
-            return Setting(weekday, hour, zone)
-    return None
-
-
-def home(rooms: Sequence[tuple[Place, str, Setting | None]]) -> dict[str, Any]:
+def home(rooms: Sequence[tuple[Place, str, Times | None]]) -> dict[str, Any]:
     """The Home view: each channel with a sentence on its mood and when its digest comes."""
     blocks: list[Block] = [{"type": "header", "text": plain("The channels you can ask about", 135)}]
     if not rooms:
         words = "None yet. Invite me to a channel with /invite @Roomtone, and I begin to read there."
         blocks.append({"type": "section", "text": plain(words, 2700)})
-    for place, sentence, setting in rooms[:CHANNELS]:
-        digest = f"Weekly digest: {setting.words()}" if setting else "No weekly digest"
+    for place, sentence, times in rooms[:CHANNELS]:
+        digest = f"Weekly digest {times.words()}" if times else "No weekly digest"
         blocks += [
             {
                 "type": "section",
@@ -96,12 +66,12 @@ def home(rooms: Sequence[tuple[Place, str, Setting | None]]) -> dict[str, Any]:
     return {"type": "home", "blocks": blocks}
 
 
-def modal(place: Place, setting: Setting | None, zone: ZoneInfo) -> dict[str, Any]:
+def modal(place: Place, times: Times | None, zone: ZoneInfo) -> dict[str, Any]:
     """The modal in which a channel's digest is set; `zone` is what a new one is timed in."""
-    weekday = setting.weekday if setting else USUAL_WEEKDAY
-    hour = setting.hour if setting else USUAL_HOUR
-    shown_zone = setting.zone if setting else str(zone.key)
-    zones = list(dict.fromkeys((shown_zone, str(zone.key), "UTC")))
+    shown = times or Times(USUAL_WEEKDAY, USUAL_HOUR, 0, zone.key)
+    clock = f"{shown.hour:02}:{shown.minute:02}"
+    hours = sorted({clock, *(f"{hour:02}:00" for hour in range(24))})
+    zones = list(dict.fromkeys((shown.zone, zone.key, "UTC")))
     days = [(OFF, "No digest"), *((str(number), f"{name}s") for number, name in enumerate(WEEKDAYS))]
     return {
         "type": "modal",
@@ -112,15 +82,15 @@ def modal(place: Place, setting: Setting | None, zone: ZoneInfo) -> dict[str, An
         "close": plain("Cancel", 21),
         "blocks": [
             {"type": "section", "text": plain(f"#{place.name}: everybody in the channel sees its digest.", 1000)},
-            _select("weekday", "Day", days, str(weekday)),
-            _select("hour", "Hour", [(str(h), f"{h:02}:00") for h in range(24)], str(hour)),
-            _select("zone", "Time zone", [(name, name) for name in zones], shown_zone),
+            _select("weekday", "Day", days, str(shown.weekday)),
+            _select("hour", "Hour", [(time, time) for time in hours], clock),
+            _select("zone", "Time zone", [(name, name) for name in zones], shown.zone),
         ],
     }
 
 
-def chosen(view: Mapping[str, Any]) -> tuple[str, Setting | None] | None:
-    """The channel and setting that a submitted modal holds (None: no digest); None if it is no such modal."""
+def chosen(view: Mapping[str, Any]) -> tuple[str, Times | None] | None:
+    """The channel and times that a submitted modal holds (None: no digest); None if it is no such modal."""
     try:
         values = view["state"]["values"]
         weekday, hour, zone = (values[name][name]["selected_option"]["value"] for name in ("weekday", "hour", "zone"))
@@ -129,22 +99,29 @@ def chosen(view: Mapping[str, Any]) -> tuple[str, Setting | None] | None:
             return None
         if weekday == OFF:
             return channel, None
-        setting = setting_of({"weekday": int(weekday), "hour": int(hour), "zone": ZoneInfo(zone).key})
+        clock, _, minute = str(hour).partition(":")
+        return channel, Times(int(weekday), int(clock), int(minute or 0), ZoneInfo(zone).key)
     except (KeyError, TypeError, ValueError, OSError):
         return None
-    return None if setting is None else (channel, setting)
 
 
 class Home:
     """Shows each person their Home, and keeps what they set there."""
 
     def __init__(
-        self, calls: Calls, asking: Asking, people: People, notes: Notes, us: Us, *, clock: Callable[[], datetime]
+        self,
+        calls: Calls,
+        asking: Asking,
+        people: People,
+        kept: Subscriptions,
+        us: Us,
+        *,
+        clock: Callable[[], datetime],
     ) -> None:
         self._calls = calls
         self._asking = asking
         self._people = people
-        self._notes = notes
+        self._kept = kept
         self._us = us
         self._clock = clock
 
@@ -152,9 +129,10 @@ class Home:
         """Show somebody their Home."""
         person = await self._people.person(user)
         places = await self._people.places(person)
-        settings = await self._notes.notes(Platform.SLACK, self._us.workspace, digest_note(""))
+        wanted = await self._kept.subscriptions(Platform.SLACK, self._us.workspace)
+        digests = {each.channel: each.times for each in wanted if each.sort is Sort.DIGEST}
         rooms = [
-            (place, await self._mood(place, user) if number < CHANNELS else "", self._setting(settings, place))
+            (place, await self._mood(place, user) if number < CHANNELS else "", digests.get(place.channel))
             for number, place in enumerate(places)
         ]
         try:
@@ -170,8 +148,8 @@ class Home:
         place = next((p for p in await self._people.places(person) if p.channel.id == value), None)
         if place is None:
             return
-        note = await self._notes.note(Platform.SLACK, self._us.workspace, digest_note(value))
-        view = modal(place, setting_of(note), person.zone)
+        wanted = await self._kept.subscription(place.channel, Sort.DIGEST)
+        view = modal(place, None if wanted is None else wanted.times, person.zone)
         try:
             await self._calls.write("views.open", {"trigger_id": trigger, "view": view})
         except PlatformError as error:
@@ -183,17 +161,18 @@ class Home:
         choice = chosen(view) if isinstance(view, dict) else None
         if choice is None:
             return {"weekday": "That could not be read; close this and open it again."}
-        channel, setting = choice
+        channel, times = self._us.channel(choice[0]), choice[1]
         user = body.get("user") or {}
         person = await self._people.person(str(user.get("id")), team=user.get("team_id"))
-        if not await self._people.may_set(person, self._us.channel(channel)):
+        if not await self._people.may_set(person, channel):
             return {"weekday": "Only the channel's creator or an admin, who is in it, can set its digest."}
-        if setting is None:
-            await self._notes.drop_note(Platform.SLACK, self._us.workspace, digest_note(channel))
-        else:
-            # The first digest comes after this, not for a day that has just passed.
-            note = setting.as_note() | {"since": self._clock().isoformat()}
-            await self._notes.write(Platform.SLACK, self._us.workspace, digest_note(channel), note)
+        if times is None:
+            await self._kept.unsubscribe(channel, Sort.DIGEST)
+            return {}
+        before = await self._kept.subscription(channel, Sort.DIGEST)
+        about = (channel,) if before is None else before.channels
+        # The first digest comes after this, not for a day that has just passed.
+        await self._kept.subscribe(Subscription(channel, Sort.DIGEST, times, since=self._clock(), channels=about))
         return {}
 
     async def _mood(self, place: Place, user: str) -> str:
@@ -203,9 +182,6 @@ class Home:
         except RoomtoneError as error:
             return str(error)
         return answer.lines[0] if answer.lines else answer.title
-
-    def _setting(self, settings: Mapping[str, Any], place: Place) -> Setting | None:
-        return setting_of(settings.get(digest_note(place.channel.id)))
 
 
 def _select(name: str, label: str, options: Sequence[tuple[str, str]], initial: str) -> Block:

@@ -147,7 +147,9 @@ UNDERSTOOD = (
     ("how was last week compared to the week before?", "compare dev @ last week | dev @ 9–15 November"),
     ("digest", "digest dev @ last week"),
     ("digest #general week 7", "digest general @ week 7"),
-    ("digest on Monday", "digest dev @ Monday"),
+    ("digest of Monday", "digest dev @ Monday"),
+    ("digest on 16 November", "digest dev @ 16 November"),
+    ("digest when", "schedule dev @ last week"),
     ("weekly digest for #general", "digest general @ last week"),
     ("give me a summary", "digest dev @ last week"),
     ("what happened in #general yesterday", "digest general @ yesterday"),
@@ -264,7 +266,7 @@ def test_a_channel_that_is_not_the_askers_to_see_is_as_unknown_as_one_that_is_no
         ("mood monday and tuesday", "compare Monday with Tuesday"),
         ("compare all time", "compare last week with the week before last"),
         ("compare march april may", "compare March with April"),
-        ("digest on weekly monday 09:00 Europe/Berlin", "digest"),
+        ("digest on weekly mondey 09:00 Europe/Berlin", "schedule"),
         ("entity", 'entity "Jenkins"'),
         ("entities gadgets", "entities this month"),
         ("tell me a joke", "mood last week"),
@@ -334,7 +336,8 @@ PIECES = (
     "mood", "entities", "entity", "compare", "digest", "how is", "what about", "#general", "#dev", "general", "here",
     "everywhere", "last week", "this month", "March", "since", "Monday", "with", "vs", "and", "to", '"Jenkins"',
     "Jenkins", "products", "last wek", "#genral", "<#C1>", "<#C9|x>", "next week", "opt-out", "help", "?", "(", "'",
-    "#", "<#", "beta/general", "the week before", "2025-W60", "02/03/2026", "9" * 30,
+    "#", "<#", "beta/general", "the week before", 
+    "digest on", "alerts off", "09:00", "Mars/Base", "for", "schedule", "2025-W60", "02/03/2026", "9" * 30,
 )  # fmt: skip
 sentences = st.text(max_size=520) | st.lists(st.sampled_from(PIECES), max_size=9).map(" ".join)
 

@@ -32,6 +32,7 @@ from bot.message import (
     ReactionsCleared,
     Window,
 )
+from bot.schedule import Due, Sort, State, Subscription, Times
 from bot.store import (
     Alias,
     AuthorTally,
@@ -45,6 +46,7 @@ from bot.store import (
     Notes,
     ReactionTally,
     Readings,
+    Subscriptions,
     ThreadTally,
 )
 from storage import Storage, open_storage
@@ -90,6 +92,8 @@ async def one_tally(storage: Storage, window: Window = ALWAYS, *channels: Channe
 
 # ---- every method: locked, interrupted, repeated -------------------------------------------------------------------
 
+WEEKLY = Subscription(GENERAL, Sort.DIGEST, Times(0, 9, 0, "Europe/Berlin"), since=AT, channels=(GENERAL,))
+DUE = Due(GENERAL, Sort.DIGEST, AT)
 ON_LOAN = 8  # what `_fill` leaves lent
 
 Call = Callable[[Storage], Awaitable[object]]
@@ -108,6 +112,12 @@ WRITING: dict[str, Call] = {
     "drop": lambda s: s.cursors.drop(GENERAL),
     "write": lambda s: s.notes.write(Platform.CONSOLE, "acme", "digest", {"on": False}),
     "claim": lambda s: s.notes.claim(Platform.CONSOLE, "acme", "posted", 1),
+    "subscribe": lambda s: s.subscriptions.subscribe(replace(WEEKLY, is_low=True)),
+    "unsubscribe": lambda s: s.subscriptions.unsubscribe(GENERAL, Sort.DIGEST),
+    "forget": lambda s: s.subscriptions.forget(Platform.CONSOLE, "acme"),
+    "plan": lambda s: s.subscriptions.plan(Due(GENERAL, Sort.DIGEST, AT + WEEK)),
+    "reserve": lambda s: s.subscriptions.reserve(DUE, AT, AT + HOUR),
+    "settle": lambda s: s.subscriptions.settle(DUE, State.POSTED, message="1", low=True),
     "drop_note": lambda s: s.notes.drop_note(Platform.CONSOLE, "acme", "digest"),
 }
 READING: dict[str, Call] = {
@@ -127,6 +137,10 @@ READING: dict[str, Call] = {
     "positions": lambda s: s.cursors.positions(Platform.CONSOLE, "acme"),
     "note": lambda s: s.notes.note(Platform.CONSOLE, "acme", "digest"),
     "notes": lambda s: s.notes.notes(Platform.CONSOLE, "acme", ""),
+    "subscription": lambda s: s.subscriptions.subscription(GENERAL, Sort.DIGEST),
+    "subscriptions": lambda s: s.subscriptions.subscriptions(),
+    "waiting": lambda s: s.subscriptions.waiting(Platform.CONSOLE, "acme", AT),
+    "posts": lambda s: s.subscriptions.posts(GENERAL, Sort.DIGEST),
 }
 
 
@@ -144,6 +158,8 @@ async def _fill(storage: Storage) -> None:
     await storage.names.alias("JS", "JavaScript")
     await storage.cursors.advance({GENERAL: "1"})
     await storage.notes.write(Platform.CONSOLE, "acme", "digest", {"on": True})
+    await storage.subscriptions.subscribe(WEEKLY)
+    await storage.subscriptions.plan(DUE)
     await record(
         storage,
         ChannelSeen(GENERAL, "general", AT),
@@ -168,7 +184,7 @@ async def _fill(storage: Storage) -> None:
 def test_every_method_of_every_promise_is_in_one_of_the_two_lists():
     promised = {
         name
-        for promise in (Inbox, Ledger, Readings, Names, Cursors, Notes)
+        for promise in (Inbox, Ledger, Readings, Names, Cursors, Notes, Subscriptions)
         for name in vars(promise)
         if not name.startswith("_")
     }
@@ -254,7 +270,25 @@ async def test_whatever_statement_fails_nothing_of_the_call_stays(database: Path
         assert tables(database) != before
 
 
-@pytest.mark.parametrize("method", ["put", "set_aside", "opt_out", "opt_in", "alias", "advance", "write", "claim"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "put",
+        "set_aside",
+        "opt_out",
+        "opt_in",
+        "alias",
+        "advance",
+        "write",
+        "claim",
+        "subscribe",
+        "unsubscribe",
+        "forget",
+        "plan",
+        "reserve",
+        "settle",
+    ],
+)
 async def test_twice_is_once(database: Path, method: str):
     async with open_storage(str(database), KEY, clock=lambda: AT) as opened:
         await _fill(opened)

@@ -153,5 +153,7 @@ _QUERIES = {
     "aliases": "SELECT * FROM aliases",
     "cursors": "SELECT * FROM cursors",
     "notes": "SELECT * FROM notes",
+    "subscriptions": "SELECT * FROM subscriptions",
+    "posts": "SELECT * FROM posts",
     "inbox": "SELECT hex(identity), author, attempts, reason FROM inbox",
 }

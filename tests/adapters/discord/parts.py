@@ -14,10 +14,12 @@ from adapters.discord.translate import room
 from bot.analysis import Analysis
 from bot.answer import Answer, Chart
 from bot.answers import Answers
+from bot.delivery import Author
 from bot.errors import StorageBusy
 from bot.ingest import Ingest
 from bot.message import Event
 from bot.question import Place, Question
+from bot.subscribing import Subscribing
 from bot.trends import Trends
 from storage import Storage
 from tests.adapters.discord.payloads import PSEUDONYMS
@@ -62,7 +64,9 @@ class Parts:
         self.failures = 0
         """How often `accept` is going to fail first."""
         trends = Trends(storage.readings)
-        self._answers = Answers(trends, storage.ledger, storage.inbox, storage.names)
+        author = Author(storage.subscriptions, trends, zone=ZoneInfo(zone))
+        subscribing = Subscribing(storage.subscriptions, author)
+        self._answers = Answers(trends, storage.ledger, storage.inbox, storage.names, subscribing)
         self.given: list[Answer] = []
         self.adapter = Discord(
             token,
@@ -74,6 +78,8 @@ class Parts:
             cursors=storage.cursors,
             notes=storage.notes,
             held=storage.held,
+            subscriptions=storage.subscriptions,
+            author=author,
             pseudonyms=PSEUDONYMS,
             zone=ZoneInfo(zone),
             draw=draw,

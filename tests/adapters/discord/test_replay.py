@@ -28,12 +28,12 @@ def compared(database: Path) -> dict[str, Any]:
     return {name: found[name] for name in COMPARED}
 
 
-async def victim(database: Path, server: LocalDiscord) -> asyncio.subprocess.Process:
+async def victim(database: Path, server: LocalDiscord, *more: str) -> asyncio.subprocess.Process:
     """Roomtone in a process of its own, connected."""
     before = server.identified
     started = await asyncio.create_subprocess_exec(
-        sys.executable, "-W", "ignore", "-m", "tests.adapters.discord.victim", str(database), server.host, cwd=ROOT,
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        sys.executable, "-W", "ignore", "-m", "tests.adapters.discord.victim", str(database), server.host, *more,
+        cwd=ROOT, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     async with asyncio.timeout(60):
         while server.identified == before:

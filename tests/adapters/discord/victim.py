@@ -1,9 +1,10 @@
-"""Roomtone on a local Discord, in a process that can be killed: python -m tests.adapters.discord.victim DB HOST."""
+"""Roomtone on a local Discord, to be killed: python -m tests.adapters.discord.victim DB HOST [NOW]."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from datetime import datetime
 
 import yarl
 from discord.gateway import DiscordWebSocket
@@ -17,11 +18,11 @@ from tests.adapters.discord.replay import NOW
 from tests.conftest import KEY
 
 
-async def main(database: str, host: str) -> None:
+async def main(database: str, host: str, now: str = NOW.isoformat()) -> None:
     Route.BASE = f"http://{host}/api/v10"
     DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(f"ws://{host}/")
     async with open_storage(database, KEY, sole=True) as storage:
-        parts = Parts(storage, clock=lambda: NOW)
+        parts = Parts(storage, clock=lambda: datetime.fromisoformat(now), look_every=0.1)
         await parts.read(GENERAL)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(parts.adapter.run())
@@ -30,4 +31,4 @@ async def main(database: str, host: str) -> None:
 
 if __name__ == "__main__":
     logs.configure(level="warning", as_json=False)
-    asyncio.run(main(sys.argv[1], sys.argv[2]))
+    asyncio.run(main(*sys.argv[1:]))

@@ -18,9 +18,11 @@ from adapters.slack.connection import Access, Pace
 from adapters.slack.translate import Us
 from bot.analysis import Analysis
 from bot.answers import Answers
+from bot.delivery import Author
 from bot.ingest import Ingest
 from bot.message import Channel
 from bot.privacy import Key, Pseudonyms
+from bot.subscribing import Subscribing
 from bot.trends import Trends
 from storage import Storage, open_storage
 from tests.examples import ANGRY, CALM, GLAD, an_analysis
@@ -94,14 +96,19 @@ async def listening(
     """A bot on `database`, connected to wherever `access` leads, until the block ends."""
     async with open_storage(str(database), KEY, sole=True, lease=timedelta(seconds=5)) as storage:
         ingest = Ingest(storage.inbox, Reader(), storage.ledger)
-        answers = Answers(Trends(storage.readings), storage.ledger, storage.inbox, storage.names)
+        trends = Trends(storage.readings)
+        author = Author(storage.subscriptions, trends, zone=ZoneInfo("Europe/Berlin"))
+        subscribing = Subscribing(storage.subscriptions, author)
+        answers = Answers(trends, storage.ledger, storage.inbox, storage.names, subscribing)
         stores = Stores(
-            storage.inbox, storage.ledger, storage.readings, storage.cursors, storage.notes, storage.held
+            storage.inbox, storage.ledger, storage.readings, storage.cursors, storage.notes, storage.held,
+            storage.subscriptions,
         )  # fmt: skip
         client = Slack(
             access,
             ingest=ingest,
             answers=answers,
+            author=author,
             stores=stores,
             pseudonyms=Pseudonyms(KEY),
             zone=ZoneInfo("Europe/Berlin"),

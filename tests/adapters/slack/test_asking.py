@@ -14,6 +14,7 @@ import pytest
 
 from adapters.slack.render import Asked
 from adapters.slack.translate import Us
+from bot.schedule import Sort, Subscription, Times
 from tests.adapters.slack.conftest import US, Bot, introduced, running
 from tests.servers import slack as server
 
@@ -248,15 +249,15 @@ async def test_home_shows_each_viewer_what_they_may_see(slack: server.Slack, ask
 
 
 def submission(user: str, channel: str, weekday: str) -> dict[str, Any]:
-    chosen = {"weekday": weekday, "hour": "9", "zone": "Europe/Berlin"}
+    chosen = {"weekday": weekday, "hour": "09:00", "zone": "Europe/Berlin"}
     values = {name: {name: {"selected_option": {"value": value}}} for name, value in chosen.items()}
     view = {"callback_id": "digest", "private_metadata": channel, "state": {"values": values}, "type": "modal"}
     return {"type": "view_submission", "user": {"id": user, "team_id": server.TEAM}, "view": view,
             "team": {"id": server.TEAM}, "api_app_id": "A1"}  # fmt: skip
 
 
-async def digest_of(bot: Bot, us: Us, channel: str) -> Any:
-    return await bot.storage.notes.note(us.channel(channel).platform, us.workspace, f"digest {channel}")
+async def digest_of(bot: Bot, us: Us, channel: str) -> Subscription | None:
+    return await bot.storage.subscriptions.subscription(us.channel(channel), Sort.DIGEST)
 
 
 async def test_a_channels_creator_sets_its_digest(slack: server.Slack, asked: Bot):
@@ -265,11 +266,8 @@ async def test_a_channels_creator_sets_its_digest(slack: server.Slack, asked: Bo
 
     assert await slack.send("interactive", submission("U1", "C1", "0")) == {}
     kept = await digest_of(asked, US, "C1")
-    assert {name: kept[name] for name in ("weekday", "hour", "zone")} == {
-        "weekday": 0,
-        "hour": 9,
-        "zone": "Europe/Berlin",
-    }
+    assert kept is not None
+    assert (kept.times, kept.channels) == (Times(0, 9, 0, "Europe/Berlin"), (US.channel("C1"),))
 
 
 async def test_who_is_neither_creator_nor_admin_is_told_so(slack: server.Slack, asked: Bot):
@@ -285,3 +283,34 @@ async def test_an_admin_switches_a_digest_off(slack: server.Slack, asked: Bot):
     await slack.send("interactive", submission("U3", "C1", "off"))
 
     assert await digest_of(asked, US, "C1") is None
+
+
+async def test_an_order_given_in_a_channel_is_what_home_shows(slack: server.Slack, asked: Bot):
+    agreed = await answer_to(slack, "U1", "C1", "digest on friday 16:30 Europe/Berlin")
+    await slack.click("U1", "", "digest", "C1")
+    await slack.until(lambda: bool(slack.views))
+
+    assert "on Fridays at 16:30 (Europe/Berlin)" in words(agreed)
+    chosen = [block["element"]["initial_option"]["value"] for block in slack.views[-1]["blocks"][1:]]
+    assert chosen == ["4", "16:30", "Europe/Berlin"]
+
+
+async def test_who_may_not_set_a_digest_may_not_order_one_either(slack: server.Slack, asked: Bot):
+    refusals = [
+        words(await answer_to(slack, "U3", "C1", order))
+        for order in ("digest on", "digest off", "alerts on", "digest send now")
+    ]
+
+    assert all("Only the channel's creator or an admin" in refusal for refusal in refusals)
+    assert await asked.storage.subscriptions.subscriptions() == []
+
+
+async def test_anybody_may_ask_when_the_digest_comes(slack: server.Slack, asked: Bot):
+    assert "No digest is on in #general" in words(await answer_to(slack, "U3", "C1", "digest when"))
+
+
+async def test_a_private_channel_is_in_no_other_channels_digest(slack: server.Slack, asked: Bot):
+    refused = await answer_to(slack, "U1", "C1", "digest on for #leads")
+
+    assert "Not everybody here may see those channels" in words(refused)
+    assert await asked.storage.subscriptions.subscriptions() == []

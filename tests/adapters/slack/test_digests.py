@@ -1,82 +1,136 @@
-"""Digests: due in people's own zones, posted once."""
+"""Digests on a local Slack: posted once, whoever is killed, and only where they may be."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from adapters.slack.digests import due
-from adapters.slack.home import Setting
-from bot.message import Platform
-from tests.adapters.slack.conftest import US, introduced, running
+from bot.delivery import GONE
+from bot.message import Gone
+from bot.schedule import Due, Post, Sort, State, Subscription, Times
+from tests.adapters.slack.conftest import US, Bot, introduced, running
+from tests.adapters.slack.test_replay import victim
 from tests.servers import slack as server
 
-BERLIN = Setting(0, 9, "Europe/Berlin")
 MONDAY = datetime(2026, 3, 9, 8, 0, tzinfo=UTC)
 """Nine in the morning in Berlin."""
-
-
-@pytest.mark.parametrize(
-    ("setting", "now", "expected"),
-    [
-        (BERLIN, MONDAY, MONDAY),
-        (BERLIN, MONDAY - timedelta(seconds=1), MONDAY - timedelta(days=7)),
-        (BERLIN, MONDAY + timedelta(days=6), MONDAY),
-        # Summer time begins on 29 March: the same hour on the clock, an hour earlier in UTC.
-        (BERLIN, datetime(2026, 3, 30, 7, 0, tzinfo=UTC), datetime(2026, 3, 30, 7, 0, tzinfo=UTC)),
-        # 02:00 doesn't exist that Sunday.
-        (Setting(6, 2, "Europe/Berlin"), datetime(2026, 3, 29, 6, tzinfo=UTC), datetime(2026, 3, 29, 1, tzinfo=UTC)),
-        (Setting(0, 0, "Pacific/Auckland"), MONDAY, datetime(2026, 3, 8, 11, tzinfo=UTC)),
-    ],
-    ids=["now", "not yet", "days ago", "summer time", "skipped hour", "far east"],
+C1 = US.channel("C1")
+WEEKLY = Subscription(
+    C1, Sort.DIGEST, Times(0, 9, 0, "Europe/Berlin"), since=MONDAY - timedelta(days=1), channels=(C1,)
 )
-def test_a_digest_is_due_by_the_clock_of_its_zone(setting: Setting, now: datetime, expected: datetime):
-    assert due(setting, now) == expected
+DUE = Due(C1, Sort.DIGEST, MONDAY)
 
 
-async def digests(
-    slack: server.Slack, database: Path, clock: Callable[[], datetime], note: dict[str, Any], *, lives: int = 1
-) -> list[str]:
-    """The texts of the digests that are posted, over several lives of the bot."""
+async def talked(slack: server.Slack, database: Path) -> None:
+    """A channel where enough was said last week, and that wants a digest."""
     slack.room("C1", "general", *[f"U{number}" for number in range(1, 8)])
-    for life in range(lives):
-        async with running(slack, database, clock=clock) as bot:
-            await introduced(slack)
-            if life == 0:
-                said = [
-                    slack.say("C1", f"U{n % 7 + 1}", "great", ts=slack.ts(MONDAY.timestamp() - 4 * 86_400 + n))
-                    for n in range(35)
-                ]
-                await asyncio.gather(*(slack.deliver(event, wait=20) for event in said))
-                await bot.read()
-                await bot.storage.notes.write(Platform.SLACK, US.workspace, "digest C1", note)
-            await asyncio.sleep(1.5)
-    return [post["text"] for post in slack.posts[1:]]
+    async with running(slack, database, clock=lambda: MONDAY - timedelta(hours=1)) as bot:
+        await introduced(slack)
+        said = [
+            slack.say("C1", f"U{n % 7 + 1}", "great", ts=slack.ts(MONDAY.timestamp() - 4 * 86_400 + n))
+            for n in range(35)
+        ]
+        await asyncio.gather(*(slack.deliver(event, wait=20) for event in said))
+        await bot.read()
+        await bot.storage.subscriptions.subscribe(WEEKLY)
+    slack.posts.clear()
+
+
+async def settled(bot: Bot) -> Post:
+    """What became of the digest, once it waits no longer."""
+    async with asyncio.timeout(20):
+        while True:
+            for post in await bot.storage.subscriptions.posts(C1, Sort.DIGEST):
+                if post.state is not State.WAITING or post.why:
+                    return post
+            await asyncio.sleep(0.02)
 
 
 async def test_a_digest_that_is_due_is_posted_once_over_restarts(slack: server.Slack, database: Path):
-    posted = await digests(slack, database, lambda: MONDAY + timedelta(minutes=3), BERLIN.as_note(), lives=2)
+    await talked(slack, database)
+    for minute in (3, 5):
+        async with running(slack, database, clock=lambda: MONDAY + timedelta(minutes=minute)) as bot:  # noqa: B023
+            post = await settled(bot)
 
-    assert len(posted) == 1
-    assert "35 messages" in posted[0]
+    (posted,) = slack.posts
+    assert "35 messages" in posted["text"]
+    assert post == Post(DUE, State.POSTED, posted["ts"])
 
 
-@pytest.mark.parametrize(
-    ("now", "since"),
-    [
-        (MONDAY + timedelta(days=3), MONDAY - timedelta(days=30)),
-        (MONDAY + timedelta(hours=1), MONDAY + timedelta(minutes=1)),
-    ],
-    ids=["too late", "set afterwards"],
-)
-async def test_a_digest_is_not_posted_long_after_or_for_the_past(
-    slack: server.Slack, database: Path, now: datetime, since: datetime
+async def stores_and_hangs(running: server.Slack, request: object, args: server.Args) -> None:
+    running._chat_postMessage(args)
+    await asyncio.sleep(30)
+
+
+async def hangs(running: server.Slack, request: object, args: server.Args) -> None:
+    await asyncio.sleep(30)
+
+
+@pytest.mark.parametrize("fault", [hangs, stores_and_hangs], ids=["before it is there", "when it is there"])
+async def test_a_bot_that_is_killed_while_it_posts_neither_loses_nor_repeats_the_digest(
+    slack: server.Slack, database: Path, fault: server.Fault
 ):
-    note = {**BERLIN.as_note(), "since": since.isoformat()}
+    await talked(slack, database)
+    slack.faults["chat.postMessage"] = [fault]
+    async with victim(slack, database, MONDAY.isoformat()) as process:
+        await slack.until(lambda: not slack.faults["chat.postMessage"], within=30)
+        process.kill()
+        await process.wait()
 
-    assert await digests(slack, database, lambda: now, note) == []
+    async with running(slack, database, clock=lambda: MONDAY + timedelta(minutes=1)) as bot:
+        post = await settled(bot)
+
+    (posted,) = slack.posts
+    assert post == Post(DUE, State.POSTED, posted["ts"])
+
+
+async def test_an_archived_channel_gets_no_digest(slack: server.Slack, database: Path):
+    await talked(slack, database)
+    async with running(slack, database, clock=lambda: MONDAY - timedelta(minutes=1)) as bot:
+        event = {
+            "type": "channel_archive",
+            "channel": "C1",
+            "user": "U1",
+            "event_ts": slack.ts(MONDAY.timestamp() - 60),
+        }
+        slack.rooms["C1"].archived = True
+        await slack.deliver(event, wait=20)
+        await bot.read()
+    async with running(slack, database, clock=lambda: MONDAY + timedelta(hours=3)) as bot:
+        post = await settled(bot)
+
+    assert slack.posts == []
+    assert post.why == GONE[Gone.ARCHIVED]
+
+
+async def test_a_channel_that_the_bot_was_put_out_of_gets_no_digest(slack: server.Slack, database: Path):
+    await talked(slack, database)
+    slack.rooms["C1"].members.discard(server.BOT_USER)
+    async with running(slack, database, clock=lambda: MONDAY + timedelta(hours=3)) as bot:
+        post = await settled(bot)
+
+    assert slack.posts == []
+    assert post.state is State.WAITING
+    assert "invite me" in str(post.why)
+
+
+@pytest.mark.parametrize(("external", "posts"), [(False, 1), (True, 0)])
+async def test_a_team_digest_is_not_shown_to_another_organisation(
+    slack: server.Slack, database: Path, external: bool, posts: int
+):
+    await talked(slack, database)
+    slack.room("C2", "random", "U1")
+    slack.rooms["C1"].shared = external
+    async with running(slack, database, clock=lambda: MONDAY - timedelta(hours=1)) as bot:
+        await introduced(slack)
+        team = Subscription(C1, Sort.DIGEST, WEEKLY.times, WEEKLY.since, channels=(C1, US.channel("C2")))
+        await bot.storage.subscriptions.subscribe(team)
+    slack.posts.clear()
+    async with running(slack, database, clock=lambda: MONDAY + timedelta(minutes=1)) as bot:
+        post = await settled(bot)
+
+    assert len(slack.posts) == posts
+    assert (post.state is State.POSTED) is not external

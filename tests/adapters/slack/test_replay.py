@@ -132,9 +132,9 @@ async def test_a_troubled_replay_ends_as_an_import_of_the_final_state(tmp_path: 
 
 
 @asynccontextmanager
-async def victim(slack: server.Slack, database: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def victim(slack: server.Slack, database: Path, *more: str) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.adapters.slack.victim", slack.api, str(database),
+        sys.executable, "-m", "tests.adapters.slack.victim", slack.api, str(database), *more,
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, cwd=Path(__file__).parents[3],
     )  # fmt: skip
     try:

@@ -1,0 +1,105 @@
+"""Words that change or show what is posted unasked: 'digest on monday 09:00 Europe/Berlin', 'alerts off'."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from bot.days import WEEKDAYS
+from bot.schedule import Times
+
+USUAL_WEEKDAY, USUAL_HOUR = 0, 9
+"""Monday, nine o'clock."""
+
+
+class Verb(StrEnum):
+    """What is to be done."""
+
+    DIGEST_ON = "digest on"
+    DIGEST_OFF = "digest off"
+    WHEN = "digest when"
+    PREVIEW = "digest preview"
+    SEND_NOW = "digest send now"
+    ALERTS_ON = "alerts on"
+    ALERTS_OFF = "alerts off"
+
+    @property
+    def is_change(self) -> bool:
+        """Does it change what a channel's people see, so that not everybody may say it?"""
+        return self not in (Verb.WHEN, Verb.PREVIEW)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An order as written: `channels` is text[start:], the names of channels, or empty.
+
+    `weekday`, `hour` and `minute` are None where nothing was said.
+    """
+
+    verb: Verb
+    weekday: int | None
+    hour: int | None
+    minute: int | None
+    zone: str | None
+    start: int
+
+    def times(self, usual: ZoneInfo) -> Times:
+        """When it is to be posted, in the zone that was said or else `usual`. Raises ValueError for no zone."""
+        hour, minute = (USUAL_HOUR, 0) if self.hour is None else (self.hour, self.minute or 0)
+        weekday = None if self.verb is Verb.ALERTS_ON else USUAL_WEEKDAY if self.weekday is None else self.weekday
+        return Times(weekday, hour, minute, usual.key if self.zone is None else _zone(self.zone))
+
+
+def read(text: str) -> Written | None:
+    """The order that `text` is; None if it is none, such as a question for a digest."""
+    found = _ORDER.fullmatch(text)
+    if found is None:
+        return None
+    verb = next((verb for name, verb in _VERBS.items() if found[name]), Verb.WHEN)
+    hour = int(found["hour"]) if found["hour"] else None
+    if hour is not None and found["half"]:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if found["half"].lower() == "pm" else 0)
+    day = found["day"]
+    return Written(
+        verb=verb,
+        weekday=[name.lower() for name in WEEKDAYS].index(day.lower()) if day else None,
+        hour=hour,
+        minute=int(found["minute"]) if found["minute"] else None,
+        zone=found["zone"],
+        start=found.start("channels") if found["channels"] else len(text),
+    )
+
+
+_VERBS = {
+    "on": Verb.DIGEST_ON, "off": Verb.DIGEST_OFF, "when": Verb.WHEN, "preview": Verb.PREVIEW, "send": Verb.SEND_NOW,
+    "alerts": Verb.ALERTS_ON, "quiet": Verb.ALERTS_OFF,
+}  # fmt: skip
+_DAYS = "|".join(WEEKDAYS)
+_ORDER = re.compile(
+    r"(?:please )?(?:"
+    r"(?:weekly )?digest (?:(?P<on>on|start|enable)|(?P<off>off|stop|disable)|(?P<when>when)|(?P<preview>preview)"
+    r"|(?P<send>send(?: it)?(?: now)?|now))"
+    r"|schedule"
+    r"|alerts? (?:(?P<alerts>on|start|enable)|(?P<quiet>off|stop|disable))"
+    r")"
+    rf"(?:(?: weekly| every week)?(?: (?:on |every )?(?P<day>{_DAYS})s?)?(?: daily| every day)?"
+    r"(?: (?:at )?(?P<hour>[01]?[0-9]|2[0-3])(?::(?P<minute>[0-5][0-9]))?(?: ?(?P<half>am|pm))?)?"
+    r"(?:,? \(?(?P<zone>UTC|GMT|[A-Za-z]+/[A-Za-z_+\-0-9/]+)\)?)?)"
+    r"(?:,? (?:for |of |in )?(?:the )?(?P<channels>(?:#|<#|here\b|this |everywhere\b|for ).*?))?[ .!?]*",
+    re.IGNORECASE,
+)
+
+
+def _zone(written: str) -> str:
+    """The name of a zone, however it is capitalised. Raises ValueError if there is none."""
+    titled = "/".join("_".join(word.capitalize() for word in part.split("_")) for part in written.split("/"))
+    for name in (written, titled, written.upper()):
+        try:
+            return ZoneInfo(name).key
+        except (KeyError, ValueError, OSError):
+            continue
+    raise ValueError("no such zone")

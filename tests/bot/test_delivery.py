@@ -1,0 +1,344 @@
+"""Posted once: whoever is late, crashes, comes second, or finds the channel changed."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.delivery import GONE, TOO_LATE, TOO_LITTLE
+from bot.ingest import Ingest
+from bot.message import ChannelGone, ChannelSeen, Gone
+from bot.schedule import Due, Sort, State, Subscription, Times
+from storage import Storage, open_storage
+from tests.bot.post_office import PostOffice, Reader, deliveries, talk
+from tests.conftest import KEY
+from tests.examples import AT, DAY, GENERAL, HOUR, RANDOM, WEEK
+
+ROOT = Path(__file__).parents[2]
+MONDAY = AT + WEEK
+"""9 March 2026, 09:00: the week before is the one that begins with AT."""
+WEEKLY = Subscription(GENERAL, Sort.DIGEST, Times(0, 9, 0, "UTC"), since=AT - WEEK, channels=(GENERAL,))
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> PostOffice:
+    folder = tmp_path / "posted"
+    folder.mkdir()
+    return PostOffice(folder)
+
+
+async def at(storage: Storage, office: PostOffice, *moments: datetime) -> None:
+    """Let a process look at each of `moments`."""
+    now = moments[0]
+    delivery = deliveries(storage, office, lambda: now)
+    for now in moments:  # noqa: B007  # the clock reads it
+        await delivery.post_due()
+
+
+async def became(storage: Storage, sort: Sort = Sort.DIGEST) -> list[tuple[datetime, State, str | None]]:
+    return [(post.due.at, post.state, post.why) for post in await storage.subscriptions.posts(GENERAL, sort)]
+
+
+async def test_a_digest_is_posted_when_it_is_due_and_not_again(storage: Storage, office: PostOffice):
+    await talk(storage, AT, AT + DAY)
+    await storage.subscriptions.subscribe(replace(WEEKLY, since=AT + DAY))
+
+    await at(storage, office, MONDAY - MINUTE, MONDAY, MONDAY + MINUTE, MONDAY + DAY)
+
+    assert [post["title"] for post in office.posted] == ["#general, 2 – 8 March 2026"]
+    (post,) = await storage.subscriptions.posts(GENERAL, Sort.DIGEST)
+    assert (post.due.at, post.state) == (MONDAY, State.POSTED)
+    assert post.message is not None
+
+
+async def test_nothing_is_due_that_was_due_before_somebody_wanted_it(storage: Storage, office: PostOffice):
+    await talk(storage, AT)
+    await storage.subscriptions.subscribe(replace(WEEKLY, since=MONDAY + MINUTE))
+
+    await at(storage, office, MONDAY + HOUR)
+
+    assert office.posted == []
+
+
+@pytest.mark.parametrize(("late", "posts"), [(2 * DAY - MINUTE, 1), (2 * DAY + MINUTE, 0)])
+async def test_a_missed_digest_is_posted_if_it_is_less_than_two_days_late(
+    storage: Storage, office: PostOffice, late: timedelta, posts: int
+):
+    await talk(storage, AT)
+    await storage.subscriptions.subscribe(replace(WEEKLY, since=AT + DAY))
+
+    await at(storage, office, MONDAY + late)
+
+    assert len(office.posted) == posts
+    assert await became(storage) == [(MONDAY, State.POSTED, None) if posts else (MONDAY, State.SKIPPED, TOO_LATE)]
+
+
+async def test_the_next_digest_says_which_ones_were_not_posted(storage: Storage, office: PostOffice):
+    await talk(storage, *(AT + number * WEEK for number in range(5)))
+    await storage.subscriptions.subscribe(replace(WEEKLY, since=AT + DAY))
+
+    await at(storage, office, MONDAY, MONDAY + WEEK + 3 * DAY, MONDAY + 3 * WEEK)
+
+    assert [post["title"] for post in office.posted] == ["#general, 2 – 8 March 2026", "#general, 23 – 29 March 2026"]
+    assert str(office.posted[1]["footnote"]).endswith(
+        f"Not posted: the digest due 16 March 2026 and 23 March 2026; {TOO_LATE}."
+    )
+    assert "Not posted" not in str(office.posted[0]["footnote"])
+
+
+async def test_two_processes_on_one_file_post_one_digest(database: Path, tmp_path: Path, office: PostOffice):
+    async with open_storage(str(database), KEY) as storage:
+        await talk(storage, AT)
+        await storage.subscriptions.subscribe(WEEKLY)
+    command = [sys.executable, "-m", "tests.bot.post_office", str(database), str(tmp_path / "posted"), str(MONDAY)]
+
+    def race() -> list[int]:
+        runners = [
+            subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            for _ in range(3)
+        ]
+        for runner in runners:
+            assert runner.stdout is not None
+            assert runner.stdout.readline() == "ready\n"
+        for runner in runners:
+            runner.communicate("go\n", timeout=60)
+        return [runner.returncode for runner in runners]
+
+    assert await asyncio.to_thread(race) == [0, 0, 0]
+    assert len(office.posted) == 1
+
+
+@pytest.mark.parametrize("dies", ["dies_before", "dies_after"])
+async def test_a_crash_between_reserving_and_settling_neither_loses_nor_repeats(
+    database: Path, office: PostOffice, dies: str
+):
+    async with open_storage(str(database), KEY, sole=True) as storage:
+        await talk(storage, AT)
+        await storage.subscriptions.subscribe(WEEKLY)
+        setattr(office, dies, True)
+        with pytest.raises(KeyboardInterrupt):
+            await at(storage, office, MONDAY)
+        setattr(office, dies, False)
+        # Its reservation holds for others as long as it may still be at work.
+        await at(storage, office, MONDAY + MINUTE)
+        assert office.tries == 1
+
+    async with open_storage(str(database), KEY, sole=True) as storage:
+        await at(storage, office, MONDAY + MINUTE, MONDAY + 2 * MINUTE)
+
+        assert len(office.posted) == 1
+        assert await became(storage) == [(MONDAY, State.POSTED, None)]
+
+
+async def test_a_reservation_that_nobody_settles_ends_by_itself(storage: Storage, office: PostOffice):
+    await talk(storage, AT)
+    await storage.subscriptions.subscribe(WEEKLY)
+    office.dies_before = True
+    with pytest.raises(KeyboardInterrupt):
+        await at(storage, office, MONDAY)
+    office.dies_before = False
+
+    await at(storage, office, MONDAY + timedelta(minutes=14), MONDAY + timedelta(minutes=16))
+
+    assert office.tries == 2
+    assert len(office.posted) == 1
+
+
+async def test_what_the_platform_does_not_take_is_tried_again_less_and_less_often(storage: Storage, office: PostOffice):
+    await talk(storage, AT)
+    await storage.subscriptions.subscribe(replace(WEEKLY, since=MONDAY - DAY))
+    office.refuses = 1000
+
+    await at(storage, office, *(MONDAY + number * HOUR / 4 for number in range(2 * 24 * 4 + 2)))
+
+    assert office.posted == []
+    assert 15 < office.tries < 30
+    assert await became(storage) == [(MONDAY, State.SKIPPED, TOO_LATE)]
+
+
+async def test_what_waits_says_why(storage: Storage, office: PostOffice):
+    await talk(storage, AT)
+    await storage.subscriptions.subscribe(WEEKLY)
+    office.closed = "I'm not in that channel: invite me."
+
+    await at(storage, office, MONDAY)
+
+    assert await became(storage) == [(MONDAY, State.WAITING, "I'm not in that channel: invite me.")]
+    office.closed = None
+    await at(storage, office, MONDAY + HOUR)
+    assert len(office.posted) == 1
+
+
+async def test_what_was_said_while_we_were_away_is_waited_for_a_while(storage: Storage, office: PostOffice):
+    await talk(storage, AT)
+    await storage.subscriptions.subscribe(WEEKLY)
+    office.behind = True
+
+    await at(storage, office, MONDAY + HOUR)
+    assert office.posted == []
+    await at(storage, office, MONDAY + 3 * HOUR)
+    assert len(office.posted) == 1
+
+
+async def test_a_channel_that_says_too_little_is_told_so_once(storage: Storage, office: PostOffice):
+    await talk(storage, AT, people=3, each=1)
+    await storage.subscriptions.subscribe(replace(WEEKLY, since=AT + DAY))
+
+    await at(storage, office, MONDAY, MONDAY + WEEK, MONDAY + 2 * WEEK)
+
+    assert len(office.posted) == 1
+    assert "Not yet: 3 of 5 people wrote" in str(office.posted[0]["lines"])
+    assert [state for _, state, why in await became(storage) if why == TOO_LITTLE] == [
+        State.SKIPPED,
+        State.SKIPPED,
+        State.POSTED,
+    ]
+
+
+async def test_a_renamed_channel_is_called_what_it_is_called_now(storage: Storage, office: PostOffice):
+    await talk(storage, AT)
+    await storage.subscriptions.subscribe(WEEKLY)
+    await tell(storage, ChannelSeen(GENERAL, "lobby", MONDAY - HOUR))
+
+    await at(storage, office, MONDAY)
+
+    assert office.posted[0]["title"] == "#lobby, 2 – 8 March 2026"
+
+
+@pytest.mark.parametrize("why", list(Gone))
+async def test_nothing_is_posted_in_a_channel_that_is_gone_until_it_is_back(
+    storage: Storage, office: PostOffice, why: Gone
+):
+    await talk(storage, AT, AT + WEEK)
+    await storage.subscriptions.subscribe(replace(WEEKLY, since=AT + DAY))
+    await tell(storage, ChannelGone(GENERAL, MONDAY - HOUR, why))
+    await at(storage, office, MONDAY)
+    assert await became(storage) == [(MONDAY, State.WAITING, GONE[why])]
+
+    await tell(storage, ChannelSeen(GENERAL, "general", MONDAY + DAY))
+    await at(storage, office, MONDAY + 3 * DAY, MONDAY + WEEK)
+
+    assert len(office.posted) == 1
+    assert [state for _, state, _ in await became(storage)] == [State.POSTED, State.SKIPPED]
+
+
+async def test_a_team_digest_is_one_post_over_its_channels_without_those_that_may_not_be_told(
+    storage: Storage, office: PostOffice
+):
+    hidden = replace(RANDOM, id="hidden")
+    await talk(storage, AT)
+    await talk(storage, AT, channel=RANDOM, name="off-topic")
+    await talk(storage, AT, channel=hidden, name="leads", private=True)
+    await storage.subscriptions.subscribe(replace(WEEKLY, since=MONDAY, channels=(GENERAL, RANDOM, hidden)))
+
+    await at(storage, office, MONDAY)
+
+    (posted,) = office.posted
+    assert posted["title"] == "2 channels, 2 – 8 March 2026"
+    assert "leads" not in str(posted)
+    assert str(posted["footnote"]).endswith("1 channel left out: archived, left, or private.")
+
+
+async def test_a_digest_that_is_sent_by_hand_is_posted_once_and_leaves_the_weekly_one(
+    storage: Storage, office: PostOffice
+):
+    await talk(storage, AT)
+    await storage.subscriptions.subscribe(WEEKLY)
+    await storage.subscriptions.plan(Due(GENERAL, Sort.DIGEST, MONDAY + DAY))
+
+    await at(storage, office, MONDAY + HOUR, MONDAY + DAY, MONDAY + DAY + MINUTE)
+
+    assert [post["key"] for post in office.posted] == [
+        "digest general 2026-03-09T09:00:00",
+        "digest general 2026-03-10T09:00:00",
+    ]
+
+
+# ---- alerts --------------------------------------------------------------------------------------------------------
+
+ALERTS = Subscription(GENERAL, Sort.ALERT, Times(None, 17, 0, "UTC"), since=AT)
+TUESDAY = datetime(2026, 5, 5, 17, 0, tzinfo=UTC)
+
+
+def usually(person: int, number: int) -> str:
+    """One in four is glad."""
+    return "great" if (person + number) % 4 == 0 else "well"
+
+
+def angry(person: int, number: int) -> str:
+    return "broken" if number % 4 else "well"
+
+
+async def many_days(storage: Storage, *low: datetime) -> None:
+    """Ten weeks of days like any other; on those of `low`, most is angry."""
+    days = [TUESDAY - 8 * HOUR + number * DAY for number in range(-70, 8)]
+    usual = [day for day in days if day not in low]
+    await talk(storage, *usual, people=14, each=4, text=usually)
+    if low:
+        await talk(storage, *low, people=14, each=4, text=angry)
+
+
+async def test_a_sharp_drop_is_told_once_until_the_mood_has_come_back(storage: Storage, office: PostOffice):
+    today = TUESDAY - 8 * HOUR
+    await many_days(storage, today, today + DAY, today + 4 * DAY)
+    await storage.subscriptions.subscribe(replace(ALERTS, since=TUESDAY - DAY))
+
+    await at(storage, office, *(TUESDAY + number * DAY for number in range(6)))
+
+    assert [post["title"] for post in office.posted] == [
+        "#general: a sharp drop, 5 May 2026",
+        "#general: a sharp drop, 9 May 2026",
+    ]
+    assert "tenser than usual in the last 24 hours" in str(office.posted[0]["lines"])
+    assert [why for _, _, why in reversed(await became(storage, Sort.ALERT))] == [
+        None, "the mood is still low", "the mood came back", "no sharp drop", None, "the mood came back",
+    ]  # fmt: skip
+
+
+async def test_days_like_any_other_raise_no_alert(storage: Storage, office: PostOffice):
+    await many_days(storage)
+    await storage.subscriptions.subscribe(replace(ALERTS, since=TUESDAY - DAY))
+
+    await at(storage, office, *(TUESDAY + number * DAY for number in range(5)))
+
+    assert office.posted == []
+    assert {why for _, _, why in await became(storage, Sort.ALERT)} == {"no sharp drop"}
+
+
+async def test_an_alert_that_is_half_a_day_late_is_history(storage: Storage, office: PostOffice):
+    await many_days(storage, TUESDAY - 8 * HOUR)
+    await storage.subscriptions.subscribe(replace(ALERTS, since=TUESDAY - HOUR))
+
+    await at(storage, office, TUESDAY + 13 * HOUR)
+
+    assert office.posted == []
+    assert await became(storage, Sort.ALERT) == [(TUESDAY, State.SKIPPED, TOO_LATE)]
+
+
+async def test_a_crash_leaves_one_alert_and_remembers_that_the_mood_is_low(storage: Storage, office: PostOffice):
+    await many_days(storage, TUESDAY - 8 * HOUR)
+    await storage.subscriptions.subscribe(replace(ALERTS, since=TUESDAY - HOUR))
+    office.dies_after = True
+    with pytest.raises(KeyboardInterrupt):
+        await at(storage, office, TUESDAY)
+    office.dies_after = False
+
+    await at(storage, office, TUESDAY + HOUR)
+
+    assert len(office.posted) == 1
+    kept = await storage.subscriptions.subscription(GENERAL, Sort.ALERT)
+    assert kept == replace(ALERTS, since=TUESDAY - HOUR, is_low=True)
+    assert [post.state for post in await storage.subscriptions.posts(GENERAL, Sort.ALERT)] == [State.POSTED]
+
+
+async def tell(storage: Storage, *events: ChannelSeen | ChannelGone) -> None:
+    ingest = Ingest(storage.inbox, Reader(), storage.ledger)
+    await ingest.accept(*events)
+    await ingest.drain()
