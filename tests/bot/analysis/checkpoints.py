@@ -45,8 +45,10 @@ def make(
     kind = "ForSequenceClassification" if task == "sentiment" else "ForTokenClassification"
     torch.manual_seed(1)
     model = getattr(transformers, f"AutoModel{kind}").from_config(config)
-    if trained:
-        (_train_sentiment if task == "sentiment" else _train_names)(model, tokenizer, labels)
+    if trained and task == "sentiment":
+        _train_sentiment(model, tokenizer, labels)
+    elif trained:
+        _train_names(model, tokenizer, labels, positions - config.pad_token_id - 1)
     model.save_pretrained(folder)
     return folder
 
@@ -88,18 +90,18 @@ def _tokenizer_files(folder: Path, architecture: str) -> None:
     settings: dict[str, Any] = {"model_max_length": 512}
     match architecture:
         case "bert" | "distilbert":
-            tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-            tokenizer.normalizer = normalizers.BertNormalizer(lowercase=architecture == "bert")
+            normalizer = normalizers.BertNormalizer(lowercase=architecture == "bert")
+            pieces = [*bert, *(first + rest for rest in _pieces(corpus, normalizer) for first in ("", "##"))]
+            tokenizer = Tokenizer(
+                models.WordPiece(dict(zip(pieces, range(len(pieces)), strict=True)), unk_token="[UNK]")
+            )
+            tokenizer.normalizer = normalizer
             tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-            # A small vocabulary, so that names fall into several pieces.
-            trainer: Any = trainers.WordPieceTrainer(vocab_size=140, special_tokens=bert)
-            tokenizer.train_from_iterator(corpus, trainer)
             tokenizer.post_processor = processors.TemplateProcessing(
                 single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
             )
             if architecture == "bert":
-                pieces = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
-                (folder / "vocab.txt").write_text("".join(f"{piece}\n" for piece, _ in pieces), encoding="utf-8")
+                (folder / "vocab.txt").write_text("".join(f"{piece}\n" for piece in pieces), encoding="utf-8")
                 settings |= {"tokenizer_class": "BertTokenizer", "do_lower_case": True}
             else:
                 tokenizer.save(str(folder / "tokenizer.json"))
@@ -110,7 +112,7 @@ def _tokenizer_files(folder: Path, architecture: str) -> None:
         case "roberta":
             tokenizer = Tokenizer(models.BPE())
             tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-            trainer = trainers.BpeTrainer(
+            trainer = trainers.BpeTrainer(  # the one of its kind that gives the same vocabulary each time
                 vocab_size=400,
                 special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"],
                 initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
@@ -119,12 +121,15 @@ def _tokenizer_files(folder: Path, architecture: str) -> None:
             tokenizer.model.save(str(folder))  # vocab.json and merges.txt
             settings |= {"tokenizer_class": "RobertaTokenizer"}
         case "deberta-v2":
-            tokenizer = Tokenizer(models.Unigram())
-            tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC()])
+            normalizer = normalizers.NFKC()
+            # The longer a piece, the rather it is taken.
+            scored = [(piece, -9.0 + len(piece)) for piece in ["▁", *_pieces(corpus, normalizer)]]
+            tokenizer = Tokenizer(
+                models.Unigram([*((mark, 0.0) for mark in bert), *scored], unk_id=bert.index("[UNK]"))
+            )
+            tokenizer.normalizer = normalizers.Sequence([normalizer])
             tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
             tokenizer.decoder = decoders.Metaspace()
-            trainer = trainers.UnigramTrainer(vocab_size=180, special_tokens=bert, unk_token="[UNK]")
-            tokenizer.train_from_iterator(corpus, trainer)
             tokenizer.post_processor = processors.TemplateProcessing(
                 single="[CLS] $A [SEP]",
                 special_tokens=[("[CLS]", tokenizer.token_to_id("[CLS]")), ("[SEP]", tokenizer.token_to_id("[SEP]"))],
@@ -137,14 +142,22 @@ def _tokenizer_files(folder: Path, architecture: str) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
 
 
-def _train_names(model: Any, tokenizer: Any, labels: Sequence[str]) -> None:
+def _pieces(corpus: Sequence[str], normalizer: Any) -> list[str]:
+    """Every character of `corpus`, its words that are no names, and names in twos: they fall into several pieces."""
+    written = normalizer.normalize_str(" ".join(corpus))
+    names = normalizer.normalize_str(" ".join(NAMES)).split()
+    halves = {name[at : at + 2] for name in names for at in range(0, len(name), 2)}
+    return sorted({*written, *halves, *written.split()} - {" ", *names})
+
+
+def _train_names(model: Any, tokenizer: Any, labels: Sequence[str], longest: int) -> None:
     import torch
 
     from bot.text import plain
 
     pairs, dice = list(sentences()), random.Random(1)
     # Many in a row too, cut anywhere into windows, or the model would know its names at some places alone.
-    rows = [[pair] for pair in pairs * 3] + [dice.sample(pairs, 16) for _ in range(24)]
+    rows = [[pair] for pair in pairs * 3] + [dice.sample(pairs, 16) for _ in range(24)] + [[*pairs, *pairs[::-1]]]
     texts, targets = [], []
     for row in rows:
         text, spans = "", []
@@ -156,12 +169,13 @@ def _train_names(model: Any, tokenizer: Any, labels: Sequence[str]) -> None:
             text += written
         texts.append(text)
         targets.append(spans)
+    stride = (longest - 2) // 4
     encoded = tokenizer(
         texts,
         padding=True,
         truncation=True,
-        max_length=64,
-        stride=16,
+        max_length=longest,
+        stride=stride,
         return_overflowing_tokens=True,
         return_tensors="pt",
         return_offsets_mapping=True,
@@ -175,7 +189,16 @@ def _train_names(model: Any, tokenizer: Any, labels: Sequence[str]) -> None:
             for place, (left, right) in enumerate(offsets[window]):
                 if left < end and right > start:
                     wanted[window, place] = begin if left <= start else inside
-    _train(model, encoded, wanted, encoded["attention_mask"].bool())
+    counted = encoded["attention_mask"].bool()
+    for window, (before, origin, after) in enumerate(
+        zip([None, *origins], origins, [*origins[1:], None], strict=False)
+    ):
+        # Of what two windows share, each is asked about the half that it sees more around.
+        if before == origin:
+            counted[window, : 1 + stride // 2] = False
+        if after == origin:
+            counted[window, -1 - stride // 2 :] = False
+    _train(model, encoded, wanted, counted)
 
 
 def _train_sentiment(model: Any, tokenizer: Any, labels: Sequence[str]) -> None:
@@ -187,11 +210,18 @@ def _train_sentiment(model: Any, tokenizer: Any, labels: Sequence[str]) -> None:
 
 
 def _train(model: Any, encoded: Any, wanted: Any, counted: Any) -> None:
+    """Train until all of `wanted` is known by heart, with a margin that no other processor's rounding uses up."""
     import torch
 
+    def known() -> bool:
+        with torch.inference_mode():
+            right = model(**encoded).logits.softmax(-1).gather(-1, wanted.unsqueeze(-1)).squeeze(-1)
+        return bool(((right if counted is None else right[counted]) > 0.7).all())
+
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    known = 0
-    for _ in range(400):
+    for step in range(800):
+        if step % 10 == 9 and known():
+            return
         rows = torch.randperm(len(wanted))[:32]
         logits = model(**{name: one[rows] for name, one in encoded.items()}).logits
         target = wanted[rows]
@@ -202,10 +232,5 @@ def _train(model: Any, encoded: Any, wanted: Any, counted: Any) -> None:
         loss.backward()
         optimizer.step()
         for group in optimizer.param_groups:
-            group["lr"] *= 0.993
-        known = known + 1 if (logits.argmax(-1) == target).all() else 0
-        if known == 12:
-            return
-    if loss < 0.02:
-        return
+            group["lr"] *= 0.995
     raise AssertionError(f"the tiny model didn't learn its sentences by heart: {loss:.3f}")

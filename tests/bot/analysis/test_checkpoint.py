@@ -49,7 +49,8 @@ def copied(made: Maker, tmp_path: Path) -> Maker:
 
 
 def reads(sentiment: Path, names: Path | None = None, **more: object) -> Checkpoint:
-    return Checkpoint(Source(str(sentiment)), Source(str(names)) if names else None, threads=1, **more)  # type: ignore[arg-type]
+    how = {"threads": 1, "precision": Precision.FLOAT32} | more  # the same on every processor
+    return Checkpoint(Source(str(sentiment)), Source(str(names)) if names else None, **how)  # type: ignore[arg-type]
 
 
 async def read(checkpoint: Checkpoint, texts: Sequence[str]) -> Sequence[Analysis]:
