@@ -90,7 +90,7 @@ def _tokenizer_files(folder: Path, architecture: str) -> None:
     settings: dict[str, Any] = {"model_max_length": 512}
     match architecture:
         case "bert" | "distilbert":
-            normalizer = normalizers.BertNormalizer(lowercase=architecture == "bert")
+            normalizer: Any = normalizers.BertNormalizer(lowercase=architecture == "bert")
             pieces = [*bert, *(first + rest for rest in _pieces(corpus, normalizer) for first in ("", "##"))]
             tokenizer = Tokenizer(
                 models.WordPiece(dict(zip(pieces, range(len(pieces)), strict=True)), unk_token="[UNK]")
