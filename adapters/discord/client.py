@@ -32,6 +32,9 @@ from bot.trends import Trends
 LONGEST_PAUSE = 300.0
 """Seconds between attempts to connect."""
 
+LOGIN_DEADLINE = 60.0
+"""Seconds for logging in, with what discord.py tries again by itself."""
+
 STEADY_SECONDS = 60.0
 """A connection that held this long was a good one."""
 
@@ -176,7 +179,9 @@ class Discord:
             begun = asyncio.get_running_loop().time()
             try:
                 async with client:
-                    await client.start(self._token)
+                    async with asyncio.timeout(LOGIN_DEADLINE):
+                        await client.login(self._token)
+                    await client.connect()
                 why = "it ended"
             except discord.LoginFailure:
                 raise ConfigurationError(REFUSED) from None

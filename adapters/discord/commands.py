@@ -12,7 +12,7 @@ from discord import app_commands
 from discord.app_commands import Choice, Range, autocomplete, command, describe
 
 from adapters.discord.asking import Asker
-from adapters.discord.desk import Desk, asker_of
+from adapters.discord.desk import Desk, asker_of, told_if_unsent
 from adapters.discord.orders import LONGEST_BACKFILL, Order, Start, Stop
 from bot.days import WEEKDAYS
 from bot.errors import RoomtoneError
@@ -226,13 +226,14 @@ class Commands(app_commands.Group):
         if asker is None:
             await interaction.response.send_message("Tell me in a channel of a server.", ephemeral=True)
             return
-        # For everybody to see: it is their messages that are read.
-        await interaction.response.defer(thinking=True)
-        try:
-            said = await _desk(interaction).ordered(order, asker, at=interaction.id)
-        except RoomtoneError as error:
-            said = str(error)
-        await interaction.followup.send(said, allowed_mentions=discord.AllowedMentions.none())
+        with told_if_unsent(interaction):
+            # For everybody to see: it is their messages that are read.
+            await interaction.response.defer(thinking=True)
+            try:
+                said = await _desk(interaction).ordered(order, asker, at=interaction.id)
+            except RoomtoneError as error:
+                said = str(error)
+            await interaction.followup.send(said, allowed_mentions=discord.AllowedMentions.none())
 
 
 def fingerprint(tree: app_commands.CommandTree[Any], guild: discord.Guild) -> str:

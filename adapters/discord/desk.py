@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any, Self, assert_never
 
@@ -17,7 +17,7 @@ from adapters.discord.asking import Asker, Asking, Understood
 from adapters.discord.history import History
 from adapters.discord.intake import Intake
 from adapters.discord.orders import Order, Start, Stop, order
-from adapters.discord.outlet import Outlet, Rights, Room
+from adapters.discord.outlet import PASSING, Outlet, Rights, Room, named
 from adapters.discord.render import Reply, puzzled, render
 from adapters.discord.rooms import Rooms, Spot
 from adapters.discord.translate import room
@@ -131,15 +131,16 @@ class Desk:
             await interaction.response.send_message("Ask me in a channel of a server.", ephemeral=True)
             return
         is_public = everybody and await self._is_for_everybody(text, asker)
-        # Within three seconds; how long the answer takes is another matter.
-        await interaction.response.defer(ephemeral=not is_public, thinking=True)
-        reply = await (self._publicly(text, asker) if is_public else self.privately(text, asker))
-        image = await self.outlet.image(reply)
-        given = {"embed": reply.embed, "file": image}
-        options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        await interaction.followup.send(
-            reply.content, ephemeral=not is_public, allowed_mentions=discord.AllowedMentions.none(), **options
-        )
+        with self._intake.giving_way(), told_if_unsent(interaction):
+            # Within three seconds; how long the answer takes is another matter.
+            await interaction.response.defer(ephemeral=not is_public, thinking=True)
+            reply = await (self._publicly(text, asker) if is_public else self.privately(text, asker))
+            image = await self.outlet.image(reply)
+            given = {"embed": reply.embed, "file": image}
+            options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+            await interaction.followup.send(
+                reply.content, ephemeral=not is_public, allowed_mentions=discord.AllowedMentions.none(), **options
+            )
 
     async def _is_for_everybody(self, text: str, asker: Asker) -> bool:
         try:
@@ -179,9 +180,9 @@ class Desk:
         if not mine.view_channel or not mine.read_message_history:
             return f"I can't read {target.mention}: allow View Channel and Read Message History there."
         workspace = str(target.guild.id)
-        self._rooms.learn(spot_of(target))
         place = room(workspace, target.id)
         is_new = await self._rooms.start(workspace, target.id, since=since)
+        self._rooms.learn(workspace, spot_of(target))
         if is_new:
             await self._cursors.advance({place: str(since)})
             self._intake.put_seen(workspace, target.id)
@@ -259,6 +260,15 @@ async def _member(message: discord.Message) -> discord.Member | None:
     return None
 
 
+@contextmanager
+def told_if_unsent(interaction: discord.Interaction[Any]) -> Iterator[None]:
+    """An interaction that Discord doesn't let us answer ends in a line of the log."""
+    try:
+        yield
+    except (discord.HTTPException, *PASSING) as error:
+        _log.warning("a command could not be answered", channel=interaction.channel_id, why=named(error))
+
+
 @asynccontextmanager
 async def _typing(channel: discord.abc.Messageable) -> AsyncIterator[None]:
     """Show that we are at work, if it takes longer than a moment."""
@@ -288,6 +298,10 @@ class OpenPrivately(
         )
         self._asker = asker
         self._text = text
+
+    def __repr__(self) -> str:
+        """Nothing of the question: discord.py logs a button that fails."""
+        return f"<{type(self).__name__}>"
 
     @classmethod
     def asking(cls, asker: int, text: str) -> Self:

@@ -74,6 +74,14 @@ class Client(discord.AutoShardedClient):
         self.tree = app_commands.CommandTree(self)
         self._commands = Commands()
 
+    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
+        """Hand an event over at once and in its turn, if that is all; a handler that waits (`on_…`) is a task."""
+        heard: Callable[..., None] | None = getattr(self, f"heard_{event}", None)
+        if heard is not None:
+            heard(*args)
+        else:
+            super().dispatch(event, *args, **kwargs)
+
     async def setup_hook(self) -> None:
         """Before the first event; waiting here for one would never end."""
         self.add_dynamic_items(OpenPrivately)
@@ -85,7 +93,7 @@ class Client(discord.AutoShardedClient):
 
     # Connections and servers
 
-    async def on_shard_connect(self, shard: int) -> None:
+    def heard_shard_connect(self, shard: int) -> None:
         """A new session: what happened before it was not told."""
         _log.info("connected to Discord", shard=shard)
         self._intake.missed()
@@ -103,7 +111,7 @@ class Client(discord.AutoShardedClient):
         await self._rooms.load(str(guild.id))
         await self._rooms.joined(str(guild.id), self.application_id)
         for channel in (*guild.channels, *guild.threads):
-            self._rooms.learn(spot_of(channel))
+            self._rooms.learn(str(channel.guild.id), spot_of(channel))
         for started in self._rooms.started(str(guild.id)):
             self._intake.put_seen(str(guild.id), started)
         self._history.want()
@@ -132,35 +140,44 @@ class Client(discord.AutoShardedClient):
 
     # Channels and threads
 
-    async def on_guild_channel_create(self, channel: discord.abc.GuildChannel) -> None:
+    def heard_guild_channel_create(self, channel: discord.abc.GuildChannel) -> None:
         """A channel was made; it isn't read until somebody says so."""
-        self._rooms.learn(spot_of(channel))
+        self._rooms.learn(str(channel.guild.id), spot_of(channel))
 
-    async def on_guild_channel_update(self, before: discord.abc.GuildChannel, after: discord.abc.GuildChannel) -> None:
+    def heard_guild_channel_update(self, before: discord.abc.GuildChannel, after: discord.abc.GuildChannel) -> None:
         """A channel was renamed, moved, hidden or shown."""
-        self._rooms.learn(spot_of(after))
+        self._rooms.learn(str(after.guild.id), spot_of(after))
         self._intake.put_seen(str(after.guild.id), after.id)
+        self._history.permissions_changed(str(after.guild.id))
 
-    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+    def heard_guild_role_update(self, before: discord.Role, after: discord.Role) -> None:
+        """A role's permissions changed, perhaps ours."""
+        self._history.permissions_changed(str(after.guild.id))
+
+    def heard_member_update(self, before: discord.Member, after: discord.Member) -> None:
+        """Our roles changed: without the intent for members, nobody else's are told."""
+        self._history.permissions_changed(str(after.guild.id))
+
+    def heard_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
         """A channel is gone, and every message in it."""
         workspace = str(channel.guild.id)
         self._gone(workspace, channel.id)
         self._intake.leave(room(workspace, channel.id))
         self._history.want()  # which finds it missing, and stops reading it
 
-    async def on_thread_create(self, thread: discord.Thread) -> None:
+    def heard_thread_create(self, thread: discord.Thread) -> None:
         """A thread was begun; all that will be said in it is going to be heard."""
-        self._rooms.learn(spot_of(thread))
+        self._rooms.learn(str(thread.guild.id), spot_of(thread))
         place = room(str(thread.guild.id), thread.id)
         if not thread.is_private():
             self._intake.caught_up(place, str(thread.id - 1), gap=self._intake.gap)
 
-    async def on_thread_update(self, before: discord.Thread, after: discord.Thread) -> None:
+    def heard_thread_update(self, before: discord.Thread, after: discord.Thread) -> None:
         """A thread was renamed, archived or reopened."""
-        self._rooms.learn(spot_of(after))
+        self._rooms.learn(str(after.guild.id), spot_of(after))
         self._intake.put_seen(str(after.guild.id), after.id)
 
-    async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
+    def heard_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
         """A thread is gone, and every message in it."""
         self._gone(str(payload.guild_id), payload.thread_id)
 
@@ -170,14 +187,7 @@ class Client(discord.AutoShardedClient):
 
     # Messages
 
-    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
-        """Start the handlers of an event, each as a task of its own; but a message is handed over at once."""
-        if event == "message":
-            self._heard(*args)
-        else:
-            super().dispatch(event, *args, **kwargs)
-
-    def _heard(self, message: discord.Message) -> None:
+    def heard_message(self, message: discord.Message) -> None:
         """Somebody wrote."""
         if message.guild is None:
             return
@@ -191,7 +201,7 @@ class Client(discord.AutoShardedClient):
         """Somebody asked."""
         await self.desk.mentioned(text, message, follow_up=follow_up)
 
-    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
+    def heard_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         """Somebody changed what they wrote, or Discord added to it."""
         if payload.guild_id is None:
             return
@@ -201,7 +211,7 @@ class Client(discord.AutoShardedClient):
         if data.get("edited_timestamp") and age.total_seconds() < FRESH_SECONDS:
             text, follow_up = self._question(payload.message, data)
             if text is not None and not follow_up:
-                await self.desk.mentioned(text, payload.message, follow_up=False)
+                super().dispatch("question", text, payload.message, False)
 
     def _written(self, workspace: str, channel: int, payload: Mapping[str, Any]) -> None:
         pseudonyms = self._pseudonyms
@@ -227,11 +237,11 @@ class Client(discord.AutoShardedClient):
             return asked(message.content, ours) or None, True
         return None, False
 
-    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
+    def heard_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
         """A message is gone."""
         self._deleted(payload.guild_id, payload.channel_id, payload.message_id)
 
-    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+    def heard_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
         """Several messages are gone."""
         for message in sorted(payload.message_ids):
             self._deleted(payload.guild_id, payload.channel_id, message)
@@ -246,11 +256,11 @@ class Client(discord.AutoShardedClient):
 
     # Reactions
 
-    async def on_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
+    def heard_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
         """Somebody put an emoji on a message."""
         self._reacted(payload, added=True)
 
-    async def on_raw_reaction_remove(self, payload: discord.RawReactionActionEvent) -> None:
+    def heard_raw_reaction_remove(self, payload: discord.RawReactionActionEvent) -> None:
         """Somebody took it back."""
         self._reacted(payload, added=False)
 
@@ -273,11 +283,11 @@ class Client(discord.AutoShardedClient):
             )
         )
 
-    async def on_raw_reaction_clear(self, payload: discord.RawReactionClearEvent) -> None:
+    def heard_raw_reaction_clear(self, payload: discord.RawReactionClearEvent) -> None:
         """A moderator took all emoji off a message."""
         self._cleared(payload, {})
 
-    async def on_raw_reaction_clear_emoji(self, payload: discord.RawReactionClearEmojiEvent) -> None:
+    def heard_raw_reaction_clear_emoji(self, payload: discord.RawReactionClearEmojiEvent) -> None:
         """A moderator took all of one emoji off a message."""
         self._cleared(payload, {"emoji": _emoji(payload.emoji)})
 

@@ -122,6 +122,7 @@ class History:
         self._clock = clock
         self._pace = pace
         self._wanted = asyncio.Event()
+        self._withheld: set[int] = set()
         self._swept: datetime | None = None
         self._missed = True
         """Was there a gap since the last sweep?"""
@@ -182,8 +183,7 @@ class History:
 
     async def _visited(self, workspace: str, channel: int, visit: Callable[[str, int], Awaitable[None]]) -> None:
         """Do something in a channel that may be gone by then."""
-        if not self._reach.is_readable(workspace, channel):
-            _log.warning("a channel can't be read; allow View Channel and Read Message History", channel=channel)
+        if self._is_withheld(workspace, channel):
             return
         try:
             await visit(workspace, channel)
@@ -192,6 +192,23 @@ class History:
             await self._rooms.stop(workspace, channel)
         except Hidden:
             _log.warning("a channel is hidden from us; allow View Channel and Read Message History", channel=channel)
+
+    def permissions_changed(self, workspace: str) -> None:
+        """Somebody changed what we may read: a channel that was withheld is read from where its reading stopped."""
+        before = frozenset(self._withheld)
+        now = {channel for channel in self._rooms.started(workspace) if self._is_withheld(workspace, channel)}
+        if (before & self._rooms.started(workspace)) - now:
+            self._intake.missed()
+
+    def _is_withheld(self, workspace: str, channel: int) -> bool:
+        """May we not read it? Said in the log when that begins."""
+        if self._reach.is_readable(workspace, channel):
+            self._withheld.discard(channel)
+            return False
+        if channel not in self._withheld:
+            self._withheld.add(channel)
+            _log.warning("a channel can't be read; allow View Channel and Read Message History", channel=channel)
+        return True
 
     async def left(self, workspace: str) -> None:
         """We are no longer in a server: what was read there leaves the numbers, and its notes and digests go."""
@@ -213,7 +230,7 @@ class History:
         for thread in await self._reach.threads(workspace, channel, since=_time(listed)):
             if thread.spot.private:
                 continue
-            self._rooms.learn(thread.spot)
+            self._rooms.learn(workspace, thread.spot)
             with suppress(Missing, Hidden):
                 await self._follow(workspace, thread.spot.id, positions, since, thread.last, gap)
         at = {"at": str(snowflake(begun))}
@@ -271,7 +288,7 @@ class History:
     async def _ask_for_threads(self, workspace: str, channel: int, after: int) -> None:
         for thread in await self._reach.threads(workspace, channel, since=_time(after)):
             if not thread.spot.private:
-                self._rooms.learn(thread.spot)
+                self._rooms.learn(workspace, thread.spot)
                 before = snowflake(self._clock())
                 await self._ask(workspace, thread.spot.id, after=after, before=before, threads=False)
 
@@ -295,7 +312,7 @@ class History:
         await self._reread(workspace, channel, begin)
         for thread in await self._reach.threads(workspace, channel, since=_time(begin)):
             if not thread.spot.private and (thread.last is None or thread.last >= begin):
-                self._rooms.learn(thread.spot)
+                self._rooms.learn(workspace, thread.spot)
                 with suppress(Hidden):
                     await self._reread(workspace, thread.spot.id, begin)
 
@@ -349,7 +366,7 @@ class History:
                 messages.append(event)
         known = await self._known.known([(message.id, message.revised_at) for message in messages])
         events: list[Event] = [message for message, is_known in zip(messages, known, strict=True) if not is_known]
-        seen = self._rooms.introduction(workspace, channel)
+        seen = self._rooms.introduction(channel)
         if seen is not None:
             events.insert(0, seen)
         if events:

@@ -12,7 +12,7 @@ from typing import Protocol
 import structlog
 
 from adapters.discord.rooms import Rooms
-from bot.errors import StorageError
+from bot.errors import PlatformError, StorageError
 from bot.importing import Skipped
 from bot.message import Channel, Event, Message
 from bot.store import Cursors
@@ -172,7 +172,12 @@ class Intake:
                 self._waiting.task_done()
 
     async def _events(self, arrival: Arrival) -> Sequence[Event]:
-        found = await self._rooms.located(arrival.workspace, arrival.channel)
+        try:
+            found = await self._rooms.located(arrival.workspace, arrival.channel)
+        except PlatformError as error:
+            _log.warning("what arrived can't be placed; history will be read", channel=arrival.channel, why=str(error))
+            self.missed()
+            return ()
         if found is None:
             event = arrival.make(False) if arrival.keep is Keep.UNLESS_UNREAD else Skipped("unknown channel")
         elif not found.is_read:
@@ -180,7 +185,7 @@ class Intake:
         else:
             event = arrival.make(found.thread)
         is_read = found is not None and found.is_read
-        seen = self._rooms.introduction(arrival.workspace, arrival.channel) if is_read else None
+        seen = self._rooms.introduction(arrival.channel) if is_read else None
         if isinstance(event, Skipped):
             _log.debug("skipped", why=event.reason)
             return () if seen is None else (seen,)

@@ -52,6 +52,11 @@ class Rights:
     files: bool
     history: bool
 
+    def missing(self) -> str:
+        """The names of what would make an answer a better one: 'Embed Links, Attach Files'."""
+        names = {"Embed Links": self.embeds, "Attach Files": self.files, "Read Message History": self.history}
+        return ", ".join(name for name, is_allowed in names.items() if not is_allowed)
+
 
 def rights(room: Room) -> Rights:
     """What we may do in a channel or thread, as far as discord.py's cache tells."""
@@ -91,20 +96,22 @@ class Outlet:
         """Say something, once for `key`, with what is allowed there; None, and a line in the log, if nothing is."""
         allowed = rights(room)
         if not allowed.send or not isinstance(room, discord.abc.Messageable):
-            _log.warning("can't speak in a channel; allow Send Messages there", channel=room.id)
+            _log.warning("an answer isn't given", channel=room.id, allow=_right_to_speak(room))
             return None
+        if missing := allowed.missing():
+            _log.warning("an answer is given with less than there is", channel=room.id, allow=missing)
         reply = say(allowed)
         try:
             return await self._sent(room, reply, key=key, reference=reference if allowed.history else None, view=view)
         except (discord.HTTPException, PlatformError) as error:
-            _log.warning("an answer could not be sent", channel=room.id, why=_named(error))
+            _log.warning("an answer could not be sent", channel=room.id, why=named(error))
             return None
 
     async def post(self, room: Room, channel: Channel, answer: Answer, *, key: str) -> MessageId:
         """Post `answer` for everybody, once for `key`, whatever is retried or crashes. Raises PlatformError."""
         allowed = rights(room)
         if not allowed.send or not isinstance(room, discord.abc.Messageable):
-            raise PlatformError(f"Can't post in #{room.name}: allow Send Messages there.")
+            raise PlatformError(f"Can't post in #{room.name}: allow {_right_to_speak(room)} there.")
         reply = render(answer, public=True, embeds=allowed.embeds, files=allowed.files)
         name = POSTED + key
         intent = {"at": str(snowflake(self._clock() - MARGIN)), "message": None}
@@ -119,7 +126,7 @@ class Outlet:
         try:
             sent = await self._sent(room, reply, key=key)
         except discord.HTTPException as error:
-            raise PlatformError(f"Discord refused a post in #{room.name} ({_named(error)}).") from error
+            raise PlatformError(f"Discord refused a post in #{room.name} ({named(error)}).") from error
         await self._notes.write(Platform.DISCORD, channel.workspace, name, {**intent, "message": str(sent.id)})
         return MessageId(channel, str(sent.id))
 
@@ -149,7 +156,7 @@ class Outlet:
                 async with asyncio.timeout(DEADLINE):
                     return await room.send(reply.content, mention_author=False, nonce=nonce, **options)
             except PASSING as error:
-                _log.info("a post is tried again", attempt=attempt, why=_named(error))
+                _log.info("a post is tried again", attempt=attempt, why=named(error))
                 await asyncio.sleep(self._pause * 2 ** (attempt - 1))
             except discord.HTTPException as error:
                 # Without a `Via` header discord.py takes a rate limit for a ban.
@@ -170,11 +177,15 @@ class Outlet:
                     if message.content == reply.content or (title is not None and title in titles):
                         return str(message.id)
         except discord.HTTPException as error:
-            raise PlatformError(f"Can't look for a post ({_named(error)}); allow Read Message History.") from error
+            raise PlatformError(f"Can't look for a post ({named(error)}); allow Read Message History.") from error
         return None
 
 
-def _named(error: Exception) -> str:
+def _right_to_speak(room: Room) -> str:
+    return "Send Messages in Threads" if isinstance(room, discord.Thread) else "Send Messages"
+
+
+def named(error: Exception) -> str:
     """An error without its text, which may hold a request."""
     code = getattr(error, "code", None)
     return f"{type(error).__name__} {code}" if code else type(error).__name__

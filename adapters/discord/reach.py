@@ -91,16 +91,23 @@ class ClientReach:
         return sorted(rows, key=lambda row: int(row["id"]) if str(row.get("id")).isdecimal() else 0)
 
     async def spot(self, channel: int) -> Spot | None:
-        """A channel that isn't in the cache, such as an archived thread; None if nobody can tell."""
+        """A channel that isn't in the cache, such as an archived thread; None if it is gone, or hidden from us."""
         client = self._client()
         if client is None:
-            return None
+            raise PlatformError("Discord isn't connected; a channel is looked up once it is.")
         room = self._room(channel)
         if room is None:
+
+            async def fetch() -> object:
+                try:
+                    return await client.fetch_channel(channel)
+                except discord.InvalidData:  # of a kind that discord.py doesn't know
+                    return None
+
             try:
-                fetched = await self._tried(lambda: client.fetch_channel(channel))
-            except PlatformError as error:
-                _log.warning("a channel can't be looked up", channel=channel, why=type(error).__name__)
+                fetched = await self._tried(fetch)
+            except (Missing, Hidden) as error:
+                _log.info("a channel can't be looked up", channel=channel, why=str(error))
                 return None
             room = fetched if isinstance(fetched, Room) else None
         return None if room is None else spot_of(room)

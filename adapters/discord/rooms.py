@@ -47,7 +47,8 @@ class Rooms:
     """Nothing is read unless somebody who may manage a channel has started it; threads follow their channel.
 
     Private threads aren't read: their messages would count for a channel whose readers can't see them.
-    `fetch` looks up a channel that isn't in discord.py's cache, such as an archived thread; None if nobody can.
+    `fetch` looks up a channel that isn't in discord.py's cache, such as an archived thread: None if nobody can, and
+    PlatformError if nobody can now.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Rooms:
         self._clock = clock
         self._since: dict[str, dict[int, int]] = {}
         self._spots: dict[int, Spot | None] = {}
-        self._news: dict[int, Spot] = {}
+        self._news: dict[int, ChannelSeen] = {}
 
     async def load(self, workspace: str) -> None:
         """Read from the notes which channels of a server are read. To be called before any other for that server."""
@@ -95,6 +96,8 @@ class Rooms:
             value: Any = {"since": str(since)}
             await self._notes.write(Platform.DISCORD, workspace, f"{STARTED}{channel}", value)
             self._since[workspace][channel] = since
+        if before is None:
+            self._spots.pop(channel, None)  # what it is called is told anew, should its server have removed us before
         return before is None
 
     async def stop(self, workspace: str, channel: int) -> bool:
@@ -115,14 +118,17 @@ class Rooms:
         del self._since[workspace]
         return channels
 
-    def learn(self, spot: Spot) -> None:
-        """What Discord says of a channel or a thread."""
+    def learn(self, workspace: str, spot: Spot) -> None:
+        """What Discord says now of a channel or a thread."""
         if self._spots.get(spot.id) != spot:
             self._spots[spot.id] = spot
-            self._news[spot.id] = spot
+            parent: Channel | None = None if spot.parent is None else room(workspace, spot.parent)
+            self._news[spot.id] = ChannelSeen(
+                room(workspace, spot.id), spot.name, self._clock(), private=spot.private, parent=parent
+            )
 
     async def located(self, workspace: str, channel: int) -> Located | None:
-        """Whether a channel or thread is read; None if nobody can tell what it is."""
+        """Whether a channel or thread is read; None if nobody can tell what it is. Raises PlatformError."""
         await self.load(workspace)
         if channel in self._since[workspace]:
             return Located(is_read=True, thread=False)
@@ -131,19 +137,13 @@ class Rooms:
             if spot is None:
                 self._spots[channel] = None
             else:
-                self.learn(spot)
+                self.learn(workspace, spot)
         spot = self._spots[channel]
         if spot is None:
             return None
         is_read = spot.parent is not None and spot.parent in self._since[workspace] and not spot.private
         return Located(is_read, spot.parent is not None)
 
-    def introduction(self, workspace: str, channel: int) -> ChannelSeen | None:
+    def introduction(self, channel: int) -> ChannelSeen | None:
         """What a channel is called and whose thread it is, if that hasn't been told since it changed."""
-        spot = self._news.pop(channel, None)
-        return None if spot is None else self.seen(workspace, spot)
-
-    def seen(self, workspace: str, spot: Spot) -> ChannelSeen:
-        """What a channel is called from now on."""
-        parent: Channel | None = None if spot.parent is None else room(workspace, spot.parent)
-        return ChannelSeen(room(workspace, spot.id), spot.name, self._clock(), private=spot.private, parent=parent)
+        return self._news.pop(channel, None)

@@ -53,6 +53,8 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     after: bool = False
     """Do what was asked, and only then fail: the answer gets lost."""
+    passed: int = 0
+    """How many such requests are answered first."""
 
 
 @dataclass(slots=True)
@@ -89,6 +91,9 @@ class LocalDiscord:
         self.messages: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
         self.posted: list[dict[str, Any]] = []
         self.requests: list[tuple[str, str]] = []
+        self.pages: list[tuple[str, Mapping[str, str]]] = []
+        """Which pages of history were read: (channel, query)."""
+        self.sockets = 0
         self.identified = 0
         self.resumed = 0
         self.frames: list[int] = []
@@ -156,6 +161,22 @@ class LocalDiscord:
         self.threads[thread] = {**self.threads[thread], "thread_metadata": metadata}
         await self.dispatch("THREAD_UPDATE", self.threads[thread])
 
+    async def change_channel(self, channel: str, **fields: Any) -> None:
+        """A channel is renamed, moved, hidden or shown."""
+        self.channels[channel] = {**self.channels[channel], **fields}
+        await self.dispatch("CHANNEL_UPDATE", self.channels[channel])
+
+    async def allow_everyone(self, permissions: int) -> None:
+        """The permissions of @everyone are set."""
+        self.guild["roles"][0] = {**self.guild["roles"][0], "permissions": str(permissions)}
+        await self.dispatch("GUILD_ROLE_UPDATE", {"guild_id": GUILD, "role": self.guild["roles"][0]})
+
+    async def delete_thread(self, thread: str) -> None:
+        """A thread is deleted, with everything in it."""
+        gone = self.threads.pop(thread)
+        self.messages.pop(thread, None)
+        await self.dispatch("THREAD_DELETE", {key: gone[key] for key in ("id", "guild_id", "parent_id", "type")})
+
     async def delete_channel(self, channel: str) -> None:
         """A channel is deleted, with everything in it."""
         gone = self.channels.pop(channel)
@@ -205,6 +226,10 @@ class LocalDiscord:
         assert self._current is not None
         self._current.resumable = False
 
+    def fail(self, method: str, path: str, status: int, *, times: int = 1) -> None:
+        """The next `times` requests of that kind are answered with `status`; see `Fault`."""
+        self.faults.append(Fault(method, path, status, times, body={}))
+
     def forget_nonces(self) -> None:
         """Some minutes pass."""
         self._nonces.clear()
@@ -221,6 +246,7 @@ class LocalDiscord:
     # The gateway
 
     async def gateway(self, request: web.Request) -> web.WebSocketResponse:
+        self.sockets += 1
         socket = web.WebSocketResponse(autoclose=True)
         await socket.prepare(request)
         await socket.send_json({"op": 10, "d": {"heartbeat_interval": self.heartbeat_interval}})
@@ -280,7 +306,9 @@ class LocalDiscord:
         fault = next(
             (f for f in self.faults if f.method == method and re.fullmatch(f.path, path) and f.times > 0), None
         )
-        if fault is None:
+        if fault is None or fault.passed > 0:
+            if fault is not None:
+                fault.passed -= 1
             return await self._served(request, method, path)
         fault.times -= 1
         if fault.after:
@@ -327,6 +355,7 @@ class LocalDiscord:
         return words | {"bot_require_code_grant": False, "owner": OWNER, "flags": self.flags, "summary": ""}
 
     def _page(self, request: web.Request, channel: str) -> Any:
+        self.pages.append((channel, dict(request.query)))
         if channel not in self.channels and channel not in self.threads:
             return _json({"message": "Unknown Channel", "code": 10003}, status=404)
         ids = sorted(self.messages[channel])

@@ -17,7 +17,7 @@ from bot.answers import Answers
 from bot.delivery import Author
 from bot.errors import StorageBusy
 from bot.ingest import Ingest
-from bot.message import Event
+from bot.message import Event, Message
 from bot.question import Place, Question
 from bot.subscribing import Subscribing
 from bot.trends import Trends
@@ -98,6 +98,11 @@ class Parts:
         """The real answer, of which the test keeps a note."""
         self.given.append(await self._answers.answer(question, visible=visible))
         return self.given[-1]
+
+    def texts(self) -> list[str]:
+        """What people wrote, in the order in which it was kept; history may bring again what a live event brought."""
+        said = (event.text for event in self.kept if isinstance(event, Message) and not event.from_bot)
+        return list(dict.fromkeys(said))
 
     async def read(self, channel: str = GENERAL, *, since: int = 0) -> None:
         """Somebody has started `channel`, long ago."""

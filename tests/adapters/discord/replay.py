@@ -19,10 +19,19 @@ from tests.adapters.discord.payloads import GENERAL, GUILD, PSEUDONYMS, message,
 from tests.conftest import KEY
 from tests.examples import AT, DAY
 from tests.servers.discord import LocalDiscord
+from tests.storage.tables import tables
 
 CHAT = Path(__file__).parents[3].parent / "shared" / "data" / "chats" / "racket.jsonl"
 NOW = AT + DAY
+COMPARED = ("readings", "mentions", "spellings", "rollups")
 STEP = timedelta(seconds=20)
+
+
+def compared(database: Path) -> dict[str, Any]:
+    """What is counted. Tombstones aside: a message that came and went unheard leaves none."""
+    found = tables(database)
+    found["readings"] = [row for row in found["readings"] if not row[2]]
+    return {name: found[name] for name in COMPARED}
 
 
 def chat(count: int) -> Sequence[dict[str, Any]]:

@@ -2,97 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
-
 import discord
-import simcord
 
 from adapters.discord.desk import NOT_YOURS, VEILED
-from adapters.discord.translate import author, room
-from bot.message import ChannelSeen, Gone, Message, MessageId, Platform
 from storage import Storage
-from tests.adapters.discord.parts import PNG, Parts, now
-from tests.adapters.discord.payloads import PSEUDONYMS
-from tests.examples import an_author
-
-MANAGER = discord.Permissions(manage_channels=True)
-HIDDEN = discord.PermissionOverwrite(view_channel=False)
-
-
-@dataclass
-class Stage:
-    """A server with a public channel and a secret one, both read and full of talk, and three people."""
-
-    env: Any
-    parts: Parts
-    guild: Any
-    general: Any
-    secret: Any
-    ann: Any
-    ben: Any
-    manager: Any
-
-    async def talk(self, channel: Any, text: str = "great work", people: int = 6) -> None:
-        """Yesterday `people` people wrote five messages each."""
-        place = room(str(self.guild.id), channel.id)
-        at = self.env.now().replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
-        said = [
-            Message(MessageId(place, f"{person}{number}"), an_author(person), at, at, text)
-            for person in range(1, people + 1)
-            for number in range(5)
-        ]
-        await self.parts.ingest.accept(ChannelSeen(place, channel.name, at), *said)
-        await self.parts.ingest.drain()
-
-
-@asynccontextmanager
-async def stage(storage: Storage) -> AsyncIterator[Stage]:
-    clock = now
-    parts = Parts(storage, clock=lambda: clock())
-    client = parts.adapter.client()
-    # simcord waits for what the bot begins; this is begun beforehand, as the app does.
-    working = asyncio.create_task(parts.adapter.work())
-    try:
-        async with simcord.run(client, shard_count=1) as env:
-            clock = env.now  # simcord's own time, in which its ids are made
-            guild = env.create_guild("acme")
-            boss = guild.create_role("boss", permissions=MANAGER)
-            insider = guild.create_role("insider")
-            general = guild.create_text_channel("general")
-            assert client.user is not None
-            seen = discord.PermissionOverwrite(view_channel=True)
-            secret = guild.create_text_channel(
-                "secret", overwrites={guild.default_role: HIDDEN, insider: seen, client.user: seen}
-            )
-            ann = guild.add_member(env.create_user("ann"))
-            ben = guild.add_member(env.create_user("ben"), roles=[insider])
-            manager = guild.add_member(env.create_user("mia"), roles=[boss, insider])
-            await env.settle()
-            made = Stage(env, parts, guild, general, secret, ann, ben, manager)
-            await made.talk(general)
-            await made.talk(secret, "it is broken")
-            yield made
-    finally:
-        working.cancel()
-        with suppress(asyncio.CancelledError):
-            await working
-
-
-def us(stage: Stage) -> str:
-    return f"<@{stage.env.bot.user.id}>"
-
-
-def said(result: Any) -> Any:
-    """The one message that answers an interaction."""
-    answers: list[Any] = [result.response] if result.response else []
-    answers += result.followups
-    (message,) = answers
-    return message
+from tests.adapters.discord.parts import PNG
+from tests.adapters.discord.stage import said, stage, us
 
 
 async def test_a_mention_is_answered_where_it_stands_with_a_chart(storage: Storage):
@@ -186,58 +101,6 @@ async def test_18_completion_offers_only_what_the_asker_may_see(storage: Storage
         assert [choice["name"] for choice in anns] == ["#general"]
         assert [choice["name"] for choice in bens] == ["#secret"]
         assert "last week" in [choice["value"] for choice in times]
-
-
-async def test_21_nothing_is_read_until_somebody_who_may_says_so_and_then_it_is_told_once(storage: Storage):
-    async with stage(storage) as on:
-        await on.ann.send(on.general, "unread")
-        await on.ann.send(on.general, f"{us(on)} start")
-        assert "Manage Channel" in on.general.last_message.content
-
-        await on.manager.send(on.general, f"{us(on)} start")
-        assert on.general.last_message.content.startswith("Hello! I'm Roomtone.")
-        await on.ann.send(on.general, "heard")
-        await on.parts.adapter.intake.settled()
-        await on.manager.send(on.general, f"{us(on)} stop")
-        await on.ann.send(on.general, "unread again")
-        await on.manager.send(on.general, f"{us(on)} start")
-        assert "Hello" not in on.general.last_message.content
-        await on.parts.adapter.intake.settled()
-
-        heard = [event.text for event in on.parts.kept if isinstance(event, Message) and not event.from_bot]
-        assert {text for text in heard if "heard" in text or "unread" in text} == {"heard"}
-
-
-async def test_19_opting_out_by_mention_is_opened_by_the_asker_and_takes_effect_at_once(storage: Storage):
-    async with stage(storage) as on:
-        await on.manager.slash(on.general, "roomtone start")
-        await on.ann.send(on.general, "counted")
-        await on.parts.adapter.intake.settled()
-        await on.parts.ingest.drain()
-        await on.ann.send(on.general, f"{us(on)} opt-out")
-        opened = said(await on.ann.click(on.general.last_message, label="Show me"))
-        await on.ann.send(on.general, "not counted")
-        await on.parts.adapter.intake.settled()
-        await on.parts.ingest.drain()
-
-        assert opened.ephemeral
-        assert opened.content.startswith("Done: everything of yours is out")
-        asker = author(PSEUDONYMS, str(on.guild.id), on.ann.id)
-        assert await on.parts.storage.ledger.opted_out(asker)
-        (general,) = [c for c in await storage.readings.channels() if c.channel.id == str(on.general.id)]
-        assert general.people == 6
-
-
-async def test_19_a_server_that_removed_us_leaves_the_numbers(storage: Storage):
-    async with stage(storage) as on:
-        await on.manager.slash(on.general, "roomtone start")
-        await on.parts.adapter.intake.settled()
-        await on.parts.adapter.history.left(str(on.guild.id))
-        await on.parts.ingest.drain()
-
-        (general,) = [c for c in await storage.readings.channels() if c.channel.id == str(on.general.id)]
-        assert (general.messages, general.gone) == (0, Gone.DELETED)
-        assert await storage.notes.notes(Platform.DISCORD, str(on.guild.id), "") == {}
 
 
 async def test_13_without_rights_there_are_words_only_or_silence(storage: Storage):

@@ -11,21 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.discord.replay import CHAT, chat, imported, told
+from tests.adapters.discord.replay import CHAT, chat, compared, imported, told
 from tests.servers.discord import LocalDiscord, local_discord
-from tests.storage.tables import tables
 
-COMPARED = ("readings", "mentions", "spellings", "rollups")
 ROOT = Path(__file__).parents[3]
 
 pytestmark = pytest.mark.skipif(not CHAT.exists(), reason="needs the real chats in ../shared/data/chats")
-
-
-def compared(database: Path) -> dict[str, Any]:
-    """What is counted. Tombstones aside: a message that came and went unheard leaves none."""
-    found = tables(database)
-    found["readings"] = [row for row in found["readings"] if not row[2]]
-    return {name: found[name] for name in COMPARED}
 
 
 async def victim(database: Path, server: LocalDiscord, *more: str) -> asyncio.subprocess.Process:
