@@ -20,7 +20,7 @@ from bot.schedule import Due, Post, Sort, State, Subscription, Times
 from storage import Storage, open_storage
 from tests.adapters.discord.parts import Parts, until
 from tests.adapters.discord.payloads import GENERAL, GUILD, message
-from tests.adapters.discord.test_behaviour import said, stage, us
+from tests.adapters.discord.stage import said, stage, us
 from tests.adapters.discord.test_replay import victim
 from tests.conftest import KEY
 from tests.examples import AT, DAY, HOUR, WEEK, an_author

@@ -79,7 +79,7 @@ def test_a_cut_text_is_no_longer_and_never_ends_inside_a_character(text: str, mo
 
 @given(ODD)
 def test_nothing_in_a_name_is_acted_upon(name: str):
-    shown = re.sub(r"\\[\W_]", "", literal(name, 4000))  # what is left once everything escaped is gone
+    shown = re.sub(r"\\[\W_]", "·", literal(name, 4000))  # a dot for everything that is escaped
 
     assert not set(shown) & set("*_`~|<@[]\\\n\u202e")
     assert "://" not in shown
