@@ -33,15 +33,15 @@ from bot.analysis import Analysis, Analyzer
 from bot.analysis.batching import Batching
 from bot.analysis.budget import Budget, Cap, Limits, Spending
 from bot.analysis.embedded import Embedded
-from bot.answer import Answer
+from bot.answer import Answer, answer_as_json
 from bot.answers import Answers
 from bot.chart import Charts
-from bot.delivery import Author
+from bot.delivery import Author, Planned
 from bot.errors import AlreadyRunning, ConfigurationError, RoomtoneError
 from bot.evaluation import Behaviour, Comparison, Evaluation, Labelled, compare, evaluate, read_lines, run_behaviour
 from bot.importing import Aside, Line, Report, bring_in
 from bot.ingest import Ingest
-from bot.message import Platform
+from bot.message import Channel, Platform
 from bot.privacy import KEY_BYTES, Key, Pseudonyms
 from bot.question import Place, parse
 from bot.settings import PREFIX, Settings
@@ -402,6 +402,48 @@ async def run_platforms(app: App, settings: Settings) -> None:
                 draw=charts.png,
             )
             tasks.create_task(discord.run())
+
+
+async def planned_posts(settings: Settings, *, database: str | None) -> Sequence[Mapping[str, Any]]:
+    """What is posted next for every subscription, as `roomtone digest --dry-run --json` prints it."""
+    async with opened(settings, database=database) as app:
+        names = {place.channel: place.name for place in await app.places()}
+        return [_planned_as_json(post, names) for post in await app.author.planned(datetime.now(UTC))]
+
+
+def _planned_as_json(post: Planned, names: Mapping[Channel, str]) -> Mapping[str, Any]:
+    channel, answer = post.due.channel, post.made.answer
+    text, message = (None, None) if answer is None else _as_posted(channel.platform, answer)
+    return {
+        "platform": str(channel.platform),
+        "workspace": channel.workspace,
+        "channel": names.get(channel, channel.id),
+        "id": channel.id,
+        "sort": str(post.due.sort),
+        "times": post.wanted.times.words(),
+        "due": post.due.at.isoformat(),
+        "is_due": post.is_due,
+        "about": [names.get(each, each.id) for each in post.wanted.channels or (channel,)],
+        "why": post.made.why,
+        "text": text,
+        "message": message,
+        "answer": None if answer is None else answer_as_json(answer),
+    }
+
+
+def _as_posted(platform: Platform, answer: Answer) -> tuple[str, Mapping[str, Any] | None]:
+    """What people would read there, and what the platform would be given."""
+    match platform:
+        case Platform.SLACK:
+            from adapters.slack import digests as slack
+
+            return slack.shown(answer)
+        case Platform.DISCORD:
+            from adapters.discord import digests as discord
+
+            return discord.shown(answer)
+        case _:
+            return "\n".join([answer.title, *answer.lines, answer.footnote]), None  # nothing is posted there
 
 
 @asynccontextmanager

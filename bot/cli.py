@@ -217,11 +217,39 @@ def digest(
     zone: Zone = None,
     chart: Annotated[Path | None, typer.Option(help="Write the digest's chart to this PNG file.")] = None,
     dark: Annotated[bool, typer.Option("--dark", help="Draw the chart for a dark background.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what is posted next, where and when; posts nothing.")
+    ] = False,
     json_: AsJson = False,
 ) -> None:
     """The weekly digest of a channel: how it felt, what moved it, what was talked about."""
+    if dry_run:
+        _dry_run(channel, database, json_)
+        return
     where = f"#{channel.removeprefix('#')}" if channel else "everywhere"
     _answer(f"digest {where} {week}", database, sample, zone, chart, dark, json_)
+
+
+def _dry_run(channel: str | None, database: str | None, json_: bool) -> None:
+    from bot import app
+
+    wanted = channel and channel.removeprefix("#")
+    found = [
+        post
+        for post in perform(lambda settings: app.planned_posts(settings, database=database))
+        if wanted in (None, post["channel"], post["id"])
+    ]
+    for post in found:
+        if json_:
+            print_json(post)
+            continue
+        here = f"#{post['channel']} ({post['platform']}, {post['workspace']})"
+        when = "due since" if post["is_due"] else "next on"
+        out.print(Text(f"{post['sort']} in {here}, {post['times']}: {when} {post['due'][:16]} UTC", style="bold cyan"))
+        out.print(Text(post["text"] or f"Nothing is posted: {(post['why'] or '').rstrip('.')}."))
+        out.print()
+    if not found and not json_:
+        out.print("No channel wants a digest. In a channel: 'digest on monday 09:00 Europe/Berlin'.")
 
 
 def _answer(

@@ -100,6 +100,19 @@ class Made:
     low: bool | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A subscription's next post: `made` as it would be now, or `why` nothing can be.
+
+    It is due, or (`is_due` False) going to be at `due.at`, and then of a week or day that isn't over.
+    """
+
+    wanted: Subscription
+    due: Due
+    is_due: bool
+    made: Made
+
+
 class Author:
     """Writes what is due. Raises StorageError; PlatformError for a channel where nothing can be posted."""
 
@@ -116,6 +129,22 @@ class Author:
                 return await self._digest(due, wanted, now)
             case Sort.ALERT:
                 return await self._alert(due, wanted, now)
+
+    async def planned(self, now: datetime) -> Sequence[Planned]:
+        """What is posted next for every subscription; nothing is changed or sent. Raises StorageError."""
+        planned = []
+        for wanted in await self._kept.subscriptions():
+            latest = wanted.times.latest(now)
+            posts = await self._kept.posts(wanted.channel, wanted.sort)
+            over = any(post.due.at == latest and post.state is not State.WAITING for post in posts)
+            is_due = not over and wanted.since <= latest and now - latest <= LATEST[wanted.sort]
+            due = Due(wanted.channel, wanted.sort, latest if is_due else next(wanted.times.after(now)))
+            try:
+                made = await self.made(due, wanted, now)
+            except PlatformError as error:
+                made = Made(None, str(error))
+            planned.append(Planned(wanted, due, is_due, made))
+        return planned
 
     async def preview(self, place: Place, wanted: Subscription | None, zone: ZoneInfo, now: datetime) -> Answer:
         """The digest as it would be posted now, of the last whole week. Raises StorageError, PlatformError."""

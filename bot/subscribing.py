@@ -73,8 +73,8 @@ class Subscribing:
                 f"{order.times.words()}, over the 24 hours before."
             )
         else:
-            about = "" if places == (order.target,) else f" on {where(places)}"
-            line = f"The digest{about} of the week before is posted in {here} {order.times.words()}."
+            about = "the week before" if places == (order.target,) else f"{where(places)}, of the week before,"
+            line = f"The digest of {about} is posted in {here} {order.times.words()}."
         return _said(order.target, line, _first(subscription, question.asked_at))
 
     async def _when(self, place: Place, now: datetime) -> Answer:
@@ -108,7 +108,8 @@ class Subscribing:
 def _first(wanted: Subscription, now: datetime) -> str:
     if wanted.channel.platform in SILENT:
         return "It is kept, but nothing is posted into a terminal: 'digest preview' shows what would be."
-    return f"{_next(wanted, now).capitalize()}. '{_how(wanted.sort, off=True)}' ends it."
+    following = _next(wanted, now)
+    return f"{following[0].upper()}{following[1:]}. '{_how(wanted.sort, off=True)}' ends it."
 
 
 def _next(wanted: Subscription, now: datetime) -> str:

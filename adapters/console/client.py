@@ -120,6 +120,8 @@ class Terminal:
             self._tell(str(error), style="red")
             return None
         self._console.print(render(answer, width=self._console.width))
+        if question.order is not None and question.order.verb.is_change:
+            self._tell("Nothing is posted into a terminal: a Roomtone that runs with its platform's tokens posts it.")
         self._console.print()
         return answer
 

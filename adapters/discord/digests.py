@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from adapters.discord.intake import Intake
 from adapters.discord.outlet import Outlet, Room
+from adapters.discord.render import render
 from adapters.discord.rooms import Rooms
 from bot.answer import Answer
 from bot.errors import PlatformError
@@ -56,3 +58,14 @@ class WayOut:
 
     def _is_read(self, channel: Channel) -> bool:
         return channel.id.isdecimal() and int(channel.id) in self._rooms.started(channel.workspace)
+
+
+def shown(answer: Answer) -> tuple[str, Mapping[str, Any]]:
+    """A post as people would read it where embeds are allowed, and as Discord would be given it, but for a chart."""
+    reply = render(answer, public=True)
+    embed = reply.embed
+    words: list[str | None] = [reply.content]
+    if embed is not None:
+        words += [embed.title, embed.description, embed.footer.text]
+    given = {"content": reply.content, "embeds": [] if embed is None else [embed.to_dict()]}
+    return "\n".join(filter(None, words)), given

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from adapters.slack.calls import Calls
 from adapters.slack.outlet import Outlet
+from adapters.slack.render import in_words, message
 from adapters.slack.translate import Us
 from bot.answer import Answer
 from bot.errors import PlatformError
@@ -55,6 +57,12 @@ class WayOut:
     async def post(self, channel: Channel, answer: Answer, /, *, key: str) -> MessageId:
         """Post it, at most once for `key`. Raises Refusal, Uncertain."""
         return await self._outlet.post(channel, answer, key=key)
+
+
+def shown(answer: Answer) -> tuple[str, Mapping[str, Any]]:
+    """A post as people would read it, and as Slack would be given it, but for an uploaded chart."""
+    given = message(answer, permalinks="https://slack.com/")  # which leads on to the workspace
+    return in_words(given["blocks"]), given
 
 
 async def is_external(calls: Calls, channel: Channel) -> bool:

@@ -133,6 +133,26 @@ def permalink(link: Link, workspace_url: str) -> str:
     return f"{workspace_url}archives/{link.target.channel.id}/p{link.target.id.replace('.', '')}"
 
 
+def in_words(blocks: Sequence[Block]) -> str:
+    """Blocks as people read them, a line for each block, line or row; without buttons and pictures."""
+    lines: list[str] = []
+    for block in blocks:
+        match block:
+            case {"text": {"text": str(words)}}:
+                lines.append(words)
+            case {"rows": list(rows)}:
+                lines += ["  ".join(cell["text"] for cell in row) for row in rows]
+            case {"type": "context" | "rich_text", "elements": list(elements)}:
+                lines.append("".join(_spelled(element) for element in elements))
+    return "\n".join(lines)
+
+
+def _spelled(element: Block) -> str:
+    inside = "".join(_spelled(each) for each in element.get("elements", ()))
+    address = f" <{element['url']}>" if "url" in element else ""
+    return f"{inside}{element.get('text', '')}{address}"
+
+
 def cut(text: str, units: int) -> str:
     """`text` within `units` UTF-16 units, ending in … where it was longer."""
     encoded = text.encode("utf-16-le", "replace")

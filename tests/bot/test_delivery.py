@@ -8,15 +8,17 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.delivery import GONE, TOO_LATE, TOO_LITTLE
+from bot.delivery import GONE, TOO_LATE, TOO_LITTLE, Author, Made
 from bot.ingest import Ingest
 from bot.message import ChannelGone, ChannelSeen, Gone
 from bot.schedule import Due, Sort, State, Subscription, Times
+from bot.trends import Trends
 from storage import Storage, open_storage
-from tests.bot.post_office import PostOffice, Reader, deliveries, talk
+from tests.bot.post_office import ACME, PostOffice, Reader, deliveries, talk
 from tests.conftest import KEY
 from tests.examples import AT, DAY, GENERAL, HOUR, RANDOM, WEEK
 
@@ -342,3 +344,42 @@ async def tell(storage: Storage, *events: ChannelSeen | ChannelGone) -> None:
     ingest = Ingest(storage.inbox, Reader(), storage.ledger)
     await ingest.accept(*events)
     await ingest.drain()
+
+
+# ---- what would be posted ------------------------------------------------------------------------------------------
+
+
+async def test_what_is_planned_is_what_is_posted_then(storage: Storage, office: PostOffice):
+    await talk(storage, AT)
+    await storage.subscriptions.subscribe(replace(WEEKLY, since=MONDAY))
+    author = Author(storage.subscriptions, Trends(storage.readings), zone=ZoneInfo("UTC"))
+
+    (before,) = await author.planned(MONDAY - MINUTE)
+    (due,) = await author.planned(MONDAY + MINUTE)
+    await at(storage, office, MONDAY + MINUTE)
+    (after,) = await author.planned(MONDAY + MINUTE)
+
+    assert [(each.is_due, each.due.at) for each in (before, due, after)] == [
+        (False, MONDAY),
+        (True, MONDAY),
+        (False, MONDAY + WEEK),
+    ]
+    assert due.made.answer is not None
+    (posted,) = office.posted
+    assert (posted["title"], posted["lines"], posted["footnote"]) == (
+        due.made.answer.title,
+        list(due.made.answer.lines),
+        due.made.answer.footnote,
+    )
+    assert await storage.subscriptions.waiting(*ACME, MONDAY + WEEK) == []
+
+
+async def test_what_cannot_be_posted_is_planned_with_the_reason(storage: Storage):
+    await talk(storage, AT)
+    await storage.subscriptions.subscribe(WEEKLY)
+    await tell(storage, ChannelGone(GENERAL, MONDAY - HOUR, Gone.ARCHIVED))
+    author = Author(storage.subscriptions, Trends(storage.readings), zone=ZoneInfo("UTC"))
+
+    (planned,) = await author.planned(MONDAY)
+
+    assert planned.made == Made(None, GONE[Gone.ARCHIVED])

@@ -10,6 +10,9 @@ import stat
 import subprocess
 import zipfile
 from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -94,6 +97,22 @@ def test_a_digest_and_the_question_give_the_same_number(imported):
 
     assert digest["window"] == mood["window"]
     assert digest["lines"][0].partition("mood ")[2].split()[0] == mood["lines"][0].partition("mood ")[2].split()[0]
+
+
+def test_a_dry_run_shows_the_next_digest_as_its_platform_would_get_it(imported, tmp_path):
+    database = Path(shutil.copy(imported[0], tmp_path / "roomtone.db"))
+    ordered = roomtone("ask", "digest on monday 09:00 Europe/Berlin for #backend", database=database)
+    assert "is posted in #backend on Mondays at 09:00" in ordered.stdout, ordered.stderr
+
+    (planned,) = roomtone("digest", "--dry-run", "--json", database=database).stdout.splitlines()
+    shown = roomtone("digest", "--dry-run", database=database).stdout
+
+    post = json.loads(planned)
+    due = datetime.fromisoformat(post["due"]).astimezone(ZoneInfo("Europe/Berlin"))
+    assert (post["platform"], post["channel"], post["sort"]) == ("slack", "backend", "digest")
+    assert (due.weekday(), due.hour, due.minute) == (0, 9, 0)
+    assert post["message"]["blocks"][0]["text"]["text"] == post["answer"]["title"]
+    assert post["answer"]["title"] in shown
 
 
 def test_a_chart_is_written_as_png(imported, tmp_path):

@@ -64,7 +64,7 @@ class Parts:
         self.failures = 0
         """How often `accept` is going to fail first."""
         trends = Trends(storage.readings)
-        author = Author(storage.subscriptions, trends, zone=ZoneInfo(zone))
+        self.author = author = Author(storage.subscriptions, trends, zone=ZoneInfo(zone))
         subscribing = Subscribing(storage.subscriptions, author)
         self._answers = Answers(trends, storage.ledger, storage.inbox, storage.names, subscribing)
         self.given: list[Answer] = []

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.discord.digests import NOT_READ, NOT_THERE
+from adapters.discord.digests import NOT_READ, NOT_THERE, shown
 from adapters.discord.orders import Start, Stop, order
 from adapters.discord.translate import room
 from bot.answer import Answer
@@ -67,7 +67,9 @@ async def talked(parts: Parts) -> None:
 
 async def test_a_digest_is_posted_once_when_it_is_due_and_not_when_it_is_late(storage: Storage):
     async with local_discord() as server:
-        await talked(Parts(storage, clock=lambda: NOW))
+        first = Parts(storage, clock=lambda: NOW)
+        await talked(first)
+        (planned,) = await first.author.planned(NOW)
         for late in (-HOUR, 0 * HOUR, HOUR, WEEK + 3 * DAY):
             parts = Parts(storage, clock=partial(add, NOW, late))
             async with parts.running():
@@ -75,8 +77,14 @@ async def test_a_digest_is_posted_once_when_it_is_due_and_not_when_it_is_late(st
                 await parts.adapter.delivery.post_due()
         posts = await storage.subscriptions.posts(PLACE, Sort.DIGEST)
 
-    assert [post["channel_id"] for post in server.posted] == [GENERAL]
-    assert "general" in server.posted[0]["content"]
+    (posted,) = server.posted
+    assert posted["channel_id"] == GENERAL
+    assert "general" in posted["content"]
+    assert planned.made.answer is not None
+    words, given = shown(planned.made.answer)  # as a dry run shows it
+    assert posted["content"] == given["content"]
+    assert [embed["title"] for embed in posted["embeds"]] == [embed["title"] for embed in given["embeds"]]
+    assert posted["content"] in words
     assert [post.state for post in posts] == [State.SKIPPED, State.POSTED]
 
 

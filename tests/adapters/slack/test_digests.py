@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.delivery import GONE
+from adapters.slack.digests import shown
+from bot.delivery import GONE, Author
 from bot.message import Gone
 from bot.schedule import Due, Post, Sort, State, Subscription, Times
-from tests.adapters.slack.conftest import US, Bot, introduced, running
+from bot.trends import Trends
+from storage import open_storage
+from tests.adapters.slack.conftest import KEY, US, Bot, introduced, running
 from tests.adapters.slack.test_replay import victim
 from tests.servers import slack as server
 
@@ -41,7 +45,7 @@ async def talked(slack: server.Slack, database: Path) -> None:
 
 async def settled(bot: Bot) -> Post:
     """What became of the digest, once it waits no longer."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             for post in await bot.storage.subscriptions.posts(C1, Sort.DIGEST):
                 if post.state is not State.WAITING or post.why:
@@ -60,6 +64,23 @@ async def test_a_digest_that_is_due_is_posted_once_over_restarts(slack: server.S
     assert post == Post(DUE, State.POSTED, posted["ts"])
 
 
+async def test_a_dry_run_shows_the_very_blocks_that_are_posted(slack: server.Slack, database: Path):
+    await talked(slack, database)
+    now = MONDAY + timedelta(minutes=3)
+    async with open_storage(str(database), KEY) as storage:
+        author = Author(storage.subscriptions, Trends(storage.readings), zone=ZoneInfo("UTC"))
+        (planned,) = await author.planned(now)
+    async with running(slack, database, clock=lambda: now) as bot:
+        await settled(bot)
+
+    assert planned.made.answer is not None
+    words, given = shown(planned.made.answer)
+    (posted,) = slack.posts
+    assert (posted["text"], posted["blocks"]) == (given["text"], given["blocks"])
+    assert words.splitlines()[0] == planned.made.answer.title
+    assert "35 messages by 7 people" in words
+
+
 async def stores_and_hangs(running: server.Slack, request: object, args: server.Args) -> None:
     running._chat_postMessage(args)
     await asyncio.sleep(30)
@@ -76,7 +97,7 @@ async def test_a_bot_that_is_killed_while_it_posts_neither_loses_nor_repeats_the
     await talked(slack, database)
     slack.faults["chat.postMessage"] = [fault]
     async with victim(slack, database, MONDAY.isoformat()) as process:
-        await slack.until(lambda: not slack.faults["chat.postMessage"], within=30)
+        await slack.until(lambda: not slack.faults["chat.postMessage"], within=60)
         process.kill()
         await process.wait()
 
