@@ -24,7 +24,7 @@ from bot.privacy import Pseudonyms
 from bot.question import Order, Place, Question, parse
 
 WORKING = "Reading the room …"
-AT_ONCE = 0.25
+AT_ONCE = 0.1
 """Seconds within which an answer needs no 'working on it' before it."""
 
 _log = structlog.get_logger(__name__)

@@ -175,13 +175,10 @@ class Calls:
     async def headers(self, method: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         """Call a method without arguments, for its answer's headers too (`auth.test`: the scopes granted)."""
         response = await self._answered(method, Priority.LIVE, None, params={})
-        return dict(response.data) if isinstance(response.data, dict) else {}, response.headers
+        return _object(method, response), response.headers
 
     async def _call(self, method: str, priority: Priority, token: str | None, **body: Any) -> Mapping[str, Any]:
-        response = await self._answered(method, priority, token, **body)
-        if not isinstance(response.data, dict):
-            raise Uncertain(method, "it was no JSON object")
-        return response.data
+        return _object(method, await self._answered(method, priority, token, **body))
 
     async def _answered(self, method: str, priority: Priority, token: str | None, **body: Any) -> AsyncSlackResponse:
         budget = self._budgets.setdefault(method, Budget(self._a_minute.get(method, TIER_3)))
@@ -209,6 +206,12 @@ class Calls:
         except (aiohttp.ClientError, SlackClientError, TimeoutError, OSError, ValueError, AttributeError) as error:
             raise Uncertain(method, type(error).__name__) from None  # its text may hold what we sent
         return response if int(response.status_code or 0) < 500 else _judged(method, response)
+
+
+def _object(method: str, response: AsyncSlackResponse) -> Mapping[str, Any]:
+    if not isinstance(response.data, dict):
+        raise Uncertain(method, "it was no JSON object")
+    return response.data
 
 
 def _judged(method: str, response: Any) -> float:

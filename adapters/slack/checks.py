@@ -11,7 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.calls import Calls
 from adapters.slack.connection import Access, quiet_logger
-from adapters.slack.manifest import OPTIONAL_SCOPES, SCOPES
+from adapters.slack.manifest import OPTIONAL_SCOPES, SCOPES, SCOPES_MEND, granted, without
 from bot.doctor import Finding
 from bot.errors import PlatformError
 
@@ -52,20 +52,14 @@ async def _way_in(calls: Calls, access: Access) -> Finding:
 
 
 def _scopes(headers: Mapping[str, str]) -> list[Finding]:
-    named = next((value for name, value in headers.items() if name.lower() == "x-oauth-scopes"), None)
-    if named is None:
+    given = granted(headers)
+    if given is None:
         return [Finding("slack", True, "Slack doesn't say which scopes were granted.")]
-    granted = {scope.strip() for scope in named.split(",")}
-    missing = [f"{scope} (to {reason})" for scope, reason in SCOPES.items() if scope not in granted]
-    declined = [f"{scope} (to {reason})" for scope, reason in OPTIONAL_SCOPES.items() if scope not in granted]
-    found = []
-    if missing:
-        mend = "Compare the app's manifest with `roomtone slack manifest` and reinstall the app."
-        found.append(Finding("slack", False, f"Scopes are missing: {', '.join(missing)}. {mend}"))
-    else:
-        found.append(Finding("slack", True, "Every scope that is needed was granted."))
-    if declined:
-        found.append(Finding("slack", True, f"Declined when the app was installed: {', '.join(declined)}."))
+    found = [Finding("slack", True, "Every scope that is needed was granted.")]
+    if missing := without(SCOPES, given):
+        found = [Finding("slack", False, f"Scopes are missing: {missing}. {SCOPES_MEND}")]
+    if declined := without(OPTIONAL_SCOPES, given):
+        found.append(Finding("slack", True, f"Declined when the app was installed: {declined}."))
     return found
 
 

@@ -25,6 +25,7 @@ from adapters.slack.connection import CALL_SECONDS, DRAIN_SECONDS, Access, Conne
 from adapters.slack.digests import WayOut
 from adapters.slack.history import History
 from adapters.slack.home import Home
+from adapters.slack.manifest import SCOPES, SCOPES_MEND, granted, without
 from adapters.slack.outlet import Draw, Outlet
 from adapters.slack.people import People
 from adapters.slack.render import ASK, SHARE, Asked, refused, said
@@ -87,6 +88,8 @@ class Slack:
         self._pace = pace or Pace()
         self._clock = clock
         self._refusing = False
+        self._passed_over: set[str] = set()
+        self._try_again = self._pace.upkeep
         self._tasks: set[asyncio.Task[None]] = set()
         self._answered: TTLCache[tuple[str, str], bool] = TTLCache(4096, 3600)
         self._gap = asyncio.Event()
@@ -145,12 +148,16 @@ class Slack:
         pause = self._pace.retry
         while True:
             try:
-                return await calls.read("auth.test", {})
+                me, headers = await calls.headers("auth.test")
             except Refusal as refusal:
                 if refusal.code != "ratelimited":
                     raise
             except Uncertain as error:
                 _log.warning("slack can't be reached", why=str(error), next_try_in_s=pause)
+            else:
+                if missing := without(SCOPES, granted(headers) or frozenset(SCOPES)):
+                    _log.warning("scopes are missing", missing=missing, mend=SCOPES_MEND)
+                return me
             await asyncio.sleep(pause)
             pause = min(60.0, 2 * pause)
 
@@ -247,7 +254,7 @@ class Slack:
         """Keep what is told; False if that isn't done in time."""
         if not told.events:
             if told.ignored:
-                _log.debug("event ignored", why=told.ignored)
+                self._pass_over(told.ignored)
             return True
         try:
             async with asyncio.timeout(ACCEPT_SECONDS):
@@ -264,6 +271,12 @@ class Slack:
             self._missed()
         return True
 
+    def _pass_over(self, why: str) -> None:
+        """Tell the first event of each kind that isn't kept; there may be thousands more."""
+        log = _log.debug if why in self._passed_over else _log.info
+        log("an event was passed over", why=why)
+        self._passed_over.add(why)
+
     async def _follow(self, body: Mapping[str, Any], told: Told) -> None:
         """What an event asks for besides being kept; nothing that may not be lost with the process."""
         match told.news:
@@ -274,6 +287,10 @@ class Slack:
                 await self._history.leave(told.place)
             case News.CHANGED if told.place is not None:
                 await self._history.look_at(told.place)
+            case News.MOVED if told.place is not None:
+                await self._history.look_at(told.place)
+                await self._history.begin(told.place)
+                await self._introduces(told.place)  # it knows us already
             case News.OUT:
                 _log.error("the workspace took our access away", mend="Install the app again and copy the new token.")
         event = body.get("event")
@@ -307,12 +324,15 @@ class Slack:
         await self._history.begin(channel)
         if place is None:
             return
-        # The claim comes first: rather no introduction than two.
-        if await self._stores.notes.claim(Platform.SLACK, self._us.workspace, f"introduced {channel.id}", True):
+        if await self._introduces(channel):
             try:
                 await self._outlet.say(channel, introduction(inviter), key=f"introduction {channel.id}")
             except PlatformError as error:
                 _log.warning("an introduction could not be posted", channel=channel.id, why=type(error).__name__)
+
+    async def _introduces(self, channel: Channel) -> bool:
+        """Claim the one introduction in a channel, before it is made: rather none than two."""
+        return await self._stores.notes.claim(Platform.SLACK, self._us.workspace, f"introduced {channel.id}", True)
 
     # ---- questions --------------------------------------------------------------------------------------------------
 
@@ -414,10 +434,15 @@ class Slack:
             self._gap.clear()
             try:
                 await self._arrive()
-                await self._history.close_gaps()
+                closed = await self._history.close_gaps()
             except (PlatformError, StorageError) as error:
+                closed = False
                 _log.warning("a gap may be open", why=str(error))
-                asyncio.get_running_loop().call_later(self._pace.upkeep, self._gap.set)
+            if closed:
+                self._try_again = self._pace.upkeep
+            else:
+                asyncio.get_running_loop().call_later(self._try_again, self._gap.set)
+                self._try_again = min(3600.0, 2 * self._try_again)
         try:
             await self._history.follow()
         except StorageError as error:

@@ -6,10 +6,11 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import aiohttp
 import structlog
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
@@ -22,8 +23,8 @@ from adapters.slack.manifest import PATH
 from bot.errors import ConfigurationError, PlatformError
 
 API = "https://slack.com/api/"
-EVENTS_AT_ONCE = 200
-"""Events handled at the same time; they share commits, so more would not be faster."""
+EVENTS_AT_ONCE = 64
+"""Events handled at the same time; they share commits, so more would only keep commands waiting longer."""
 CALL_SECONDS = 10.0
 DRAIN_SECONDS = 5.0
 LARGEST_BODY = 4 * 2**20
@@ -105,7 +106,8 @@ class Connection:
         await self._open_for_business(calls)
         while True:
             socket = Socket(app, self._access.app_token, ping_interval=self._pace.ping)
-            socket.client.message_listeners.append(self._heard)
+            # Of a disconnect the SDK tells only those who hear the raw frames.
+            socket.client.on_message_listeners.append(self._heard)
             connecting = asyncio.create_task(socket.client.connect())  # type: ignore[no-untyped-call]
             try:
                 await self._watched(socket)
@@ -157,9 +159,12 @@ class Connection:
             if dead >= self._pace.dead:
                 socket.client.wss_uri = None  # its ticket may be dead too, and the SDK would keep trying it
 
-    async def _heard(self, _client: object, frame: dict[str, Any], _raw: str | None = None) -> None:
-        if frame.get("type") == "disconnect" and frame.get("reason") == "link_disabled":
-            _log.error("socket mode is off", mend="Switch it on under 'Socket Mode' in the app's settings.")
+    async def _heard(self, frame: aiohttp.WSMessage) -> None:
+        if '"disconnect"' not in frame.data[:200] or "link_disabled" not in frame.data[:200]:
+            return
+        with suppress(ValueError):
+            if frame.json().get("type") == "disconnect":
+                _log.error("socket mode is off", mend="Switch it on under 'Socket Mode' in the app's settings.")
 
     async def _drained(self, socket: Socket) -> None:
         """Wait for what is being accepted, so that it is acknowledged too."""
@@ -169,6 +174,7 @@ class Connection:
                     await asyncio.sleep(0.01)
         except TimeoutError:
             _log.warning("events were still on their way; slack sends them again")
+        socket.closing = True
 
     async def _by_http(self, app: AsyncApp) -> None:
         """Listen for signed requests."""
@@ -179,8 +185,15 @@ class Connection:
                 try:
                     json.loads(body)
                 except ValueError:
+                    _log.warning("a request was refused: it is no JSON")
                     return web.Response(status=400)
-            return await to_aiohttp_response(await app.async_dispatch(await to_bolt_request(request)))
+            answer = await app.async_dispatch(await to_bolt_request(request))
+            if answer.status == 401:
+                _log.warning(
+                    "a request was refused: its signature is missing, wrong, or over five minutes old",
+                    mend="If it came from Slack, compare ROOMTONE_SLACK_SIGNING_SECRET and this machine's clock.",
+                )
+            return await to_aiohttp_response(answer)
 
         server = web.Application(client_max_size=LARGEST_BODY)
         server.add_routes([web.post(PATH, receive)])
@@ -207,6 +220,8 @@ class Socket(AsyncSocketModeHandler):
     def __init__(self, app: AsyncApp, app_token: str | None, *, ping_interval: float) -> None:
         super().__init__(app, app_token, ping_interval=ping_interval)
         self.busy = 0
+        self.closing = False
+        """Handle nothing more: the line is about to go, and what needs us may be gone after it."""
         self._gate = asyncio.Semaphore(EVENTS_AT_ONCE)
 
     async def handle(self, client: Any, req: SocketModeRequest) -> None:
@@ -215,7 +230,11 @@ class Socket(AsyncSocketModeHandler):
         try:
             # The SDK makes a task of every envelope at once: a flood of events would keep a command from its turn.
             async with self._gate if req.type == "events_api" else nullcontext():
-                await super().handle(client, req)
+                if not self.closing:
+                    await super().handle(client, req)
+        except (ConnectionError, aiohttp.ClientError) as error:
+            # The SDK would log a traceback for every envelope that was under way when the line went.
+            _log.debug("an acknowledgement found no line; slack sends the event again", error=type(error).__name__)
         finally:
             self.busy -= 1
 

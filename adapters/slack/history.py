@@ -128,7 +128,9 @@ class History:
         """Start to read a channel from now on; False if it was being read already."""
         if await self._cursors.position(channel) is not None:
             return False
-        await self._cursors.advance({channel: _ts(self._clock())})
+        now = _ts(self._clock())
+        await self._notes.write(Platform.SLACK, self._us.workspace, began(channel), now)
+        await self._cursors.advance({channel: now})
         self._whole.add(channel)
         return True
 
@@ -147,17 +149,21 @@ class History:
         position = _ts(self._clock() - DISTANCE)
         await self._cursors.advance(dict.fromkeys(self._whole, position))
 
-    async def close_gaps(self) -> None:
-        """Read every channel from its cursor on. What fails is tried again next time."""
+    async def close_gaps(self) -> bool:
+        """Read every channel from its cursor on; False if some couldn't be read, and should be tried again."""
+        closed = True
         for channel in await self._cursors.positions(Platform.SLACK, self._us.workspace):
             if channel in self._whole:
                 continue
             try:
                 await self.close_gap(channel)
             except Refusal as refusal:
+                closed = False
                 _log.warning("a channel can't be read", channel=channel.id, why=refusal.code)
             except (PlatformError, StorageError) as error:
+                closed = False
                 _log.warning("a gap stays open", channel=channel.id, why=type(error).__name__)
+        return closed
 
     async def close_gap(self, channel: Channel) -> None:
         """Read what a channel's gap hides: messages, replies to old threads, and recent edits and deletions."""
@@ -169,6 +175,10 @@ class History:
                 return
             before = timedelta(days=1) if now - since < SHORT_GAP else OLD_ROOTS
             reread_from = since - min(before, REREAD)
+            # What was said before we were invited is nothing that was missed.
+            first = from_epoch(await self._notes.note(Platform.SLACK, self._us.workspace, began(channel)))
+            if first is not None:
+                reread_from = max(reread_from, min(first, since))
             walk = _Walk()
             arguments = {"channel": channel.id, "oldest": _ts(since - before), "limit": PAGE}
             async for page in self._calls.pages("conversations.history", arguments, priority=Priority.CATCH_UP):
@@ -201,6 +211,9 @@ class History:
         """Promise to read a channel's past; `work` keeps the promise, however often it is interrupted."""
         now = self._clock()
         job = {"oldest": _ts(now - past), "reached": _ts(now), "messages": 0}
+        first = from_epoch(await self._notes.note(Platform.SLACK, self._us.workspace, began(channel)))
+        if first is not None and now - past < first:
+            await self._notes.write(Platform.SLACK, self._us.workspace, began(channel), job["oldest"])
         await self._notes.claim(Platform.SLACK, self._us.workspace, _job(channel), job)
 
     async def progress(self, channel: Channel) -> Progress | None:
@@ -334,6 +347,11 @@ class History:
         ]
         if gone:
             await self._ingest.accept(*gone)
+
+
+def began(channel: Channel) -> str:
+    """The name of the note that says from when on a channel is read, as a `ts`."""
+    return f"began {channel.id}"
 
 
 _JOB = "backfill "

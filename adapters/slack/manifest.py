@@ -27,6 +27,8 @@ OPTIONAL_SCOPES: Mapping[str, str] = {
 }
 """Scopes that whoever installs the app may decline: what they are for is then left out."""
 
+SCOPES_MEND = "Compare the app's manifest with `roomtone slack manifest` and reinstall the app."
+
 EVENTS = (
     "message.channels", "message.groups", "message.im", "app_mention", "app_home_opened", "reaction_added",
     "reaction_removed", "member_joined_channel", "channel_rename", "channel_archive", "channel_unarchive",
@@ -79,6 +81,17 @@ def manifest(url: str | None = None) -> dict[str, Any]:
             "token_rotation_enabled": False,
         },
     }
+
+
+def granted(headers: Mapping[str, str]) -> frozenset[str] | None:
+    """The scopes that the headers of Slack's answer name as granted; None if they don't say."""
+    named = next((value for name, value in headers.items() if name.lower() == "x-oauth-scopes"), None)
+    return None if named is None else frozenset(scope.strip() for scope in named.split(","))
+
+
+def without(scopes: Mapping[str, str], given: frozenset[str]) -> str:
+    """Those of `scopes` that aren't `given`, each with what it is for; empty if all are."""
+    return ", ".join(f"{scope} (to {reason})" for scope, reason in scopes.items() if scope not in given)
 
 
 def written(url: str | None = None) -> str:

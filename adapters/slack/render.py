@@ -105,7 +105,9 @@ def refused(error: RoomtoneError) -> dict[str, Any]:
     suggestions = error.suggestions if isinstance(error, QuestionError) else ()
     if buttons := _suggested(suggestions):
         blocks.append({"type": "actions", "elements": buttons})
-    return {"text": _escaped(cut(words, MESSAGE)), "blocks": blocks, "mrkdwn": False}
+    offered = [suggestion for suggestion in suggestions[:SUGGESTIONS] if suggestion.strip()]
+    spoken_words = f"{words} Did you mean: {'; '.join(offered)}?" if offered else words
+    return {"text": cut(_escaped(spoken_words), MESSAGE), "blocks": blocks, "mrkdwn": False}
 
 
 def said(words: str) -> dict[str, Any]:
@@ -121,9 +123,8 @@ def spoken(answer: Answer) -> str:
     if answer.table is not None and answer.table.rows:
         titles = [column.title for column in answer.table.columns]
         for row in answer.table.rows[:10]:
-            parts.append(
-                ", ".join(f"{title}: {cell}" if title else cell for title, cell in zip(titles, row, strict=False))
-            )
+            cells = [(title, cell) for title, cell in zip(titles, row, strict=False) if cell.strip()]
+            parts.append(", ".join(f"{title}: {cell}" if title else cell for title, cell in cells))
     parts.append(answer.footnote)
     return cut(_escaped("\n".join(part for part in parts if part)), MESSAGE)
 

@@ -40,6 +40,8 @@ class News(StrEnum):
     """We are out of `Told.place`."""
     CHANGED = "changed"
     """What `Told.place` is called, or who may see it, has to be asked again."""
+    MOVED = "moved"
+    """`Told.place` is a channel that we read by another id until now."""
     OUT = "out"
     """The workspace took our access away."""
 
@@ -213,7 +215,7 @@ def _channel(kind: str, event: Mapping[str, Any], us: Us, at: datetime | None) -
         old, new = _place(event.get("old_channel_id"), us), _place(event.get("new_channel_id"), us)
         if old is None or new is None or at is None:
             return Told(ignored="malformed")
-        return Told((ChannelGone(old, at, Gone.LEFT),), news=News.CHANGED, place=new)
+        return Told((ChannelGone(old, at, Gone.LEFT),), news=News.MOVED, place=new)
     if place is None or at is None:
         return Told(ignored="malformed")
     match action:

@@ -12,7 +12,7 @@ import hmac
 import itertools
 import json
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -76,9 +76,12 @@ class Delivery:
 
 
 class Slack:
-    """The server: one workspace, as many sockets as ask. `redeliver_after` seconds without an ack, it sends again."""
+    """The server: one workspace, as many sockets as ask.
 
-    def __init__(self, *, redeliver_after: float = 30.0) -> None:
+    `redeliver_after` seconds without an ack it sends an event again, `tries` times in all.
+    """
+
+    def __init__(self, *, redeliver_after: float = 30.0, tries: int = 20) -> None:
         self.rooms: dict[str, Room] = {}
         self.people: dict[str, dict[str, Any]] = {}
         self.calls: list[tuple[str, Args]] = []
@@ -101,10 +104,17 @@ class Slack:
         self.resent = 0
         self.ack_times: list[tuple[str, float]] = []
         self.redeliver_after = redeliver_after
+        self.tries = tries
         self.http_url: str | None = None
         """Where events go by HTTP; None sends them through the sockets."""
         self.deaf = False
-        """Take no acknowledgement and send nothing, with the socket open."""
+        """Sockets opened now stay open and silent for ever: no pong, no event, no acknowledgement."""
+        self.links = 0
+        """Sockets opened so far."""
+        self.date: str | None = None
+        """What the Web API says the time is, where that isn't the truth."""
+        self._silent: set[web.WebSocketResponse] = set()
+        self._uses: Counter[str] = Counter()
         self._sockets: list[web.WebSocketResponse] = []
         self._waiting: dict[str, Delivery] = {}
         self._connected = asyncio.Event()
@@ -241,11 +251,11 @@ class Slack:
             "is_ext_shared_channel": False,
         }  # fmt: skip
 
-    async def deliver(self, event: Args, *, team: str = TEAM, wait: float | None = 5.0) -> Any:
+    async def deliver(self, event: Args, *, team: str = TEAM, wait: float | None = 30.0) -> Any:
         """Send an event and wait for its acknowledgement; None if none came in time."""
         return await self.send("events_api", self.wrapped(event, team=team), wait=wait)
 
-    async def send(self, kind: str, body: Args, *, wait: float | None = 5.0, envelope: str | None = None) -> Any:
+    async def send(self, kind: str, body: Args, *, wait: float | None = 30.0, envelope: str | None = None) -> Any:
         """Send a payload of `events_api`, `slash_commands` or `interactive`."""
         delivery = self.post(kind, body, envelope=envelope)
         if wait is None:
@@ -263,7 +273,7 @@ class Slack:
         self._start(self._transmit(delivery))
         return delivery
 
-    async def command(self, user: str, room: str, text: str, *, wait: float = 5.0) -> Any:
+    async def command(self, user: str, room: str, text: str, *, wait: float = 30.0) -> Any:
         """`/roomtone TEXT`: what the ack says. Later responses come into `responses[user]`."""
         name = self.rooms[room].name if room in self.rooms else "directmessage"
         return await self.send("slash_commands", self.command_body(user, room, text, name), wait=wait)
@@ -273,8 +283,12 @@ class Slack:
         return {
             "token": "x", "team_id": TEAM, "team_domain": "acme", "channel_id": room, "channel_name": name,
             "user_id": user, "user_name": user.lower(), "command": "/roomtone", "text": text, "api_app_id": "A1",
-            "is_enterprise_install": "false", "response_url": f"{self.url}/respond/{user}", "trigger_id": "1.2.3",
+            "is_enterprise_install": "false", "response_url": self._response_url(user), "trigger_id": "1.2.3",
         }  # fmt: skip
+
+    def _response_url(self, user: str) -> str:
+        """An address that takes five messages, as Slack's do."""
+        return f"{self.url}/respond/{user}?use={next(self._numbers)}"
 
     async def click(self, user: str, room: str, action_id: str, value: str = "", **extra: Any) -> Any:
         """A click on a button in a message (or, with `view=`, in a view)."""
@@ -282,7 +296,7 @@ class Slack:
             "type": "block_actions", "user": {"id": user, "team_id": extra.pop("user_team", TEAM)},
             "team": {"id": TEAM, "domain": "acme"}, "api_app_id": "A1", "token": "x", "trigger_id": "1.2.3",
             "container": {"type": "message", "channel_id": room, "is_ephemeral": True},
-            "channel": {"id": room, "name": "x"}, "response_url": f"{self.url}/respond/{user}",
+            "channel": {"id": room, "name": "x"}, "response_url": self._response_url(user),
             "actions": [{"type": "button", "action_id": action_id, "block_id": "b", "value": value, "action_ts": "1"}],
             **extra,
         }  # fmt: skip
@@ -304,8 +318,9 @@ class Slack:
         if delivery.kind == "events_api":
             retry = {"retry_attempt": delivery.attempts - 1}
             frame |= retry | ({"retry_reason": "timeout"} if delivery.attempts > 1 else {})
-        with suppress(ConnectionError, RuntimeError):
-            await socket.send_json(frame)
+        if socket not in self._silent:
+            with suppress(ConnectionError, RuntimeError):
+                await socket.send_json(frame)
 
     async def _by_http(self, delivery: Delivery) -> None:
         assert self._session is not None
@@ -340,7 +355,7 @@ class Slack:
             await asyncio.sleep(min(1.0, self.redeliver_after / 4))
             late = time.monotonic() - self.redeliver_after
             for delivery in list(self._waiting.values()):
-                if delivery.kind == "events_api" and 0 < delivery.sent_at < late and delivery.attempts < 20:
+                if delivery.kind == "events_api" and 0 < delivery.sent_at < late and delivery.attempts < self.tries:
                     self.resent += 1
                     self._start(self._transmit(delivery))
 
@@ -356,7 +371,7 @@ class Slack:
 
     async def connected(self) -> None:
         """Wait until somebody has a socket open."""
-        await asyncio.wait_for(self._connected.wait(), 10)
+        await asyncio.wait_for(self._connected.wait(), 30)
 
     async def disconnect(self, reason: str = "refresh_requested") -> None:
         """Ask every socket to come again."""
@@ -371,6 +386,19 @@ class Slack:
             if transport is not None:
                 transport.abort()
 
+    def break_off(self) -> None:
+        """Cut every socket's line in the middle of a frame."""
+        for socket in list(self._sockets):
+            transport = socket._req.transport if socket._req is not None else None
+            if transport is not None:
+                transport.write(b'\x81\x7e\x04\x00{"type":"events_api"')  # 1,024 bytes are announced
+                transport.close()
+
+    @property
+    def sockets(self) -> int:
+        """How many sockets are open."""
+        return len(self._sockets)
+
     async def _link(self, request: web.Request) -> web.StreamResponse:
         if self.handshakes:
             return web.Response(status=self.handshakes.pop(0))
@@ -380,10 +408,13 @@ class Slack:
             {"type": "hello", "num_connections": len(self._sockets) + 1, "connection_info": {"app_id": "A1"}}
         )
         self._sockets.append(socket)
+        if self.deaf:
+            self._silent.add(socket)
+        self.links += 1
         self._connected.set()
         try:
             async for frame in socket:
-                if frame.type is WSMsgType.TEXT and not self.deaf and frame.data.startswith("{"):
+                if frame.type is WSMsgType.TEXT and socket not in self._silent and frame.data.startswith("{"):
                     data = frame.json()
                     self._acknowledge(data.get("envelope_id", ""), data.get("payload") or {})
         finally:
@@ -398,7 +429,7 @@ class Slack:
         """The arguments of every call of `method`."""
         return [args for name, args in self.calls if name == method]
 
-    async def until(self, condition: Callable[[], bool], *, within: float = 10.0) -> None:
+    async def until(self, condition: Callable[[], bool], *, within: float = 30.0) -> None:
         """Wait until `condition` holds. Raises TimeoutError."""
         async with asyncio.timeout(within):
             while not condition():
@@ -416,6 +447,8 @@ class Slack:
         handler = getattr(self, "_" + method.replace(".", "_"), None)
         said = _failed("unknown_method") if handler is None else handler(args)
         headers = {"x-oauth-scopes": self.scopes} if method == "auth.test" else {}
+        if self.date is not None:
+            headers["Date"] = self.date
         return web.json_response({"ok": True, **said}, headers=headers)
 
     def _apps_connections_open(self, args: Args) -> Args:
@@ -546,6 +579,9 @@ class Slack:
 
     async def _respond(self, request: web.Request) -> web.StreamResponse:
         args: Args = await request.json()
+        self._uses[request.path_qs] += 1
+        if self._uses[request.path_qs] > 5:
+            return web.Response(status=404, text="used_url")
         if self.faults["response_url"]:
             answer = await self.faults["response_url"].pop(0)(self, request, args)
             if answer is not None:
@@ -593,6 +629,21 @@ def limited(retry_after: str | None) -> Fault:
 
     async def fault(server: Slack, request: web.Request, args: Args) -> web.StreamResponse | None:
         return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers=headers)
+
+    return fault
+
+
+async def passes(server: Slack, request: web.Request, args: Args) -> web.StreamResponse | None:
+    """No fault: this call goes well, the next fault is for the next one."""
+    return None
+
+
+def waits_for(event: asyncio.Event) -> Fault:
+    """Answers, but not before `event`."""
+
+    async def fault(server: Slack, request: web.Request, args: Args) -> web.StreamResponse | None:
+        await event.wait()
+        return None
 
     return fault
 

@@ -286,6 +286,17 @@ def test_a_channel_is_announced_before_its_messages_which_come_oldest_first(tmp_
     assert [message.id.id for message in messages(items)] == [slack_ts(number) for number in (1, 2, 3, 1500)]
 
 
+def test_a_days_name_dates_no_message(tmp_path: Path):
+    # Slack's days are days in California: there the evening of the 2nd is the 3rd in UTC.
+    late = slack_record(ts="1772512200.000100")
+
+    (message,) = messages(
+        open_export(write_folder(tmp_path, slack_files({"kitchen/2026-03-02.json": [late]})), PSEUDONYMS)
+    )
+
+    assert message.sent_at == datetime(2026, 3, 3, 4, 30, 0, 100, tzinfo=UTC)
+
+
 def test_private_channels_are_private_and_so_is_what_no_list_names(tmp_path: Path):
     files = slack_files(
         {f"{name}/2026-03-02.json": [slack_record()] for name in ("kitchen", "board", "forgotten")}

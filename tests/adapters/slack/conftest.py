@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -51,10 +52,12 @@ class Bot:
     storage: Storage
     ingest: Ingest
     access: Access
+    another: Callable[[], Slack]
+    """Makes one more client on the same storage."""
 
     async def read(self) -> None:
         """Wait until everything accepted has been recorded."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await self.storage.inbox.count()).waiting:
                 await asyncio.sleep(0.01)
 
@@ -104,26 +107,30 @@ async def listening(
             storage.inbox, storage.ledger, storage.readings, storage.cursors, storage.notes, storage.held,
             storage.subscriptions,
         )  # fmt: skip
-        client = Slack(
-            access,
-            ingest=ingest,
-            answers=answers,
-            author=author,
-            stores=stores,
-            pseudonyms=Pseudonyms(KEY),
-            zone=ZoneInfo("Europe/Berlin"),
-            pace=pace,
-            **more,
-        )
+
+        def another() -> Slack:
+            return Slack(
+                access,
+                ingest=ingest,
+                answers=answers,
+                author=author,
+                stores=stores,
+                pseudonyms=Pseudonyms(KEY),
+                zone=ZoneInfo("Europe/Berlin"),
+                pace=pace,
+                **more,
+            )
+
+        client = another()
         tasks = [asyncio.create_task(client.run()), asyncio.create_task(ingest.run())]
         try:
             if ready:
                 waiting = asyncio.create_task(client.ready.wait())
-                done, _ = await asyncio.wait([waiting, tasks[0]], timeout=10, return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await asyncio.wait([waiting, tasks[0]], timeout=30, return_when=asyncio.FIRST_COMPLETED)
                 waiting.cancel()
                 if tasks[0] in done:
                     tasks[0].result()
-            yield Bot(client, storage, ingest, access)
+            yield Bot(client, storage, ingest, access, another)
         finally:
             for task in tasks:
                 task.cancel()
@@ -142,3 +149,18 @@ async def bot(slack: server.Slack, database: Path) -> AsyncIterator[Bot]:
 async def introduced(slack: server.Slack, rooms: int = 1) -> None:
     """Wait until the bot has said hello."""
     await slack.until(lambda: len(slack.posts) >= rooms)
+
+
+@asynccontextmanager
+async def victim(slack: server.Slack, database: Path, *fate: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A bot in a process of its own (see victim.py), killed at the end at the latest."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.adapters.slack.victim", slack.api, str(database), *fate,
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, cwd=Path(__file__).parents[3],
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()

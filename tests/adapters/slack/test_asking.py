@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.slack.render import Asked
 from adapters.slack.translate import Us
@@ -120,8 +121,12 @@ async def test_a_member_of_a_private_channel_may_ask_about_it(slack: server.Slac
 
 
 @pytest.mark.parametrize(
-    "profile", [{"is_restricted": True}, {"is_ultra_restricted": True}, {"team_id": "T9"}, {"is_stranger": True}]
-)
+    "profile", [
+        {"is_restricted": True}, {"is_ultra_restricted": True}, {"team_id": "T9"}, {"is_stranger": True},
+        {"deleted": True},
+    ],
+    ids=["guest", "single-channel guest", "other organisation", "stranger", "deactivated"],
+)  # fmt: skip
 async def test_guests_and_strangers_see_only_what_they_are_in(slack: server.Slack, asked: Bot, profile: dict[str, Any]):
     slack.person("UGUEST", **profile)
     slack.room("C2", "public", *PEOPLE)
@@ -130,9 +135,12 @@ async def test_guests_and_strangers_see_only_what_they_are_in(slack: server.Slac
     await asked.read()
 
     listed = words(await answer_to(slack, "UGUEST", "C1", "channels"))
+    await slack.deliver({"type": "app_home_opened", "user": "UGUEST", "tab": "home"})
+    await slack.until(lambda: "UGUEST" in slack.homes)
 
-    assert "general" in listed
-    assert "public" not in listed
+    for shown in (listed, words(slack.homes["UGUEST"])):
+        assert "general" in shown
+        assert "public" not in shown
 
 
 async def test_without_the_scope_to_know_people_each_sees_what_they_are_in(slack: server.Slack, asked: Bot):
@@ -140,6 +148,10 @@ async def test_without_the_scope_to_know_people_each_sees_what_they_are_in(slack
 
     assert "28 messages" in words(await answer_to(slack, "U3", "C1", "mood #general today"))
     assert "leads" not in words(await answer_to(slack, "U3", "C1", "channels"))
+    await slack.deliver({"type": "app_home_opened", "user": "U3", "tab": "home"})
+    await slack.until(lambda: "U3" in slack.homes)
+    assert "general" in words(slack.homes["U3"])
+    assert "leads" not in words(slack.homes["U3"])
 
 
 async def test_a_channel_we_are_not_in_is_answered_with_the_mend(slack: server.Slack, asked: Bot):
@@ -221,7 +233,7 @@ async def test_in_a_channel_shared_with_others_only_its_own_numbers_are_shared(s
 async def test_an_answer_that_cannot_be_handed_over_is_let_go(slack: server.Slack, asked: Bot, fault: server.Fault):
     slack.faults["response_url"] = [fault]
     await slack.command("U1", "C1", "mood today")
-    await asyncio.sleep(0.3)
+    await slack.until(lambda: not slack.faults["response_url"])
 
     assert "28 messages" in words(await answer_to(slack, "U1", "C1", "mood today"))
 
@@ -233,6 +245,29 @@ async def test_a_table_that_is_refused_is_drawn_in_characters(slack: server.Slac
 
     assert all(block["type"] != "table" for block in answer["blocks"])
     assert "rich_text_preformatted" in words(answer)
+
+
+async def test_a_command_uses_its_response_url_no_more_often_than_it_may(slack: server.Slack, asked: Bot):
+    slack.faults["users.info"] = [_slow]
+    slack.faults["response_url"] = [server.status(400, "invalid_blocks")] * 9
+
+    await slack.command("U1", "C1", "channels")
+    await slack.until(lambda: len(slack.faults["response_url"]) == 7)
+    await asyncio.sleep(0.1)
+
+    assert len(slack.faults["response_url"]) == 7
+
+
+async def test_a_modal_that_comes_too_late_is_said_in_the_log(slack: server.Slack, asked: Bot):
+    slack.faults["views.open"] = [server.error("expired_trigger_id")]
+
+    with capture_logs() as logged:
+        assert await slack.click("U1", "", "digest", "C1") == {}
+        await slack.until(lambda: bool(logged))
+
+    assert [(line["event"], "expired_trigger_id" in line["why"]) for line in logged] == [
+        ("a modal could not be opened", True)
+    ]
 
 
 async def test_opting_out_is_never_offered_for_sharing(slack: server.Slack, asked: Bot):

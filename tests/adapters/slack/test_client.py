@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
+from adapters.slack.calls import MENDS
 from adapters.slack.connection import Access
 from bot.errors import ConfigurationError, PlatformError, StorageBusy
-from tests.adapters.slack.conftest import US, Bot, access_to, introduced, running
+from bot.message import Message
+from tests.adapters.slack.conftest import US, Bot, introduced, running
 from tests.servers import slack as server
 
 C1 = US.channel("C1")
@@ -46,7 +50,7 @@ async def test_what_cannot_be_kept_is_not_acknowledged_and_comes_again(
     first = await slack.deliver(slack.say("C1", "U1", "good morning"), wait=0.5)
 
     assert first is None
-    await slack.until(lambda: not failures and len(slack.acks) == 1)
+    await slack.until(lambda: not failures and len(slack.acks) >= 1)
     assert await bot.texts_held(C1) == 1
 
 
@@ -60,15 +64,19 @@ async def test_a_write_that_takes_too_long_is_not_acknowledged(
         await asyncio.sleep(0.4)
         await put(events)
 
-    monkeypatch.setattr(bot.storage.inbox, "put", slow)
+    with monkeypatch.context() as patched:
+        patched.setattr(bot.storage.inbox, "put", slow)
+        assert await slack.deliver(slack.say("C1", "U1", "good morning"), wait=0.6) is None
 
-    assert await slack.deliver(slack.say("C1", "U1", "good morning"), wait=0.6) is None
+    await slack.until(lambda: len(slack.acks) >= 1)
+    assert await bot.texts_held(C1) == 1
 
 
 async def test_an_event_told_many_times_counts_once(slack: server.Slack, bot: Bot):
     event = slack.say("C1", "U1", "good morning")
     for _ in range(3):
         await slack.deliver(event)
+        await bot.read()  # told again when it has long been read
     body = slack.wrapped(event)
     await slack.send("events_api", body, envelope="the same")
     await slack.send("events_api", body, envelope="the same")
@@ -77,26 +85,105 @@ async def test_an_event_told_many_times_counts_once(slack: server.Slack, bot: Bo
 
 
 async def test_every_shape_that_nobody_handles_is_acknowledged(slack: server.Slack, bot: Bot):
-    odd: list[dict[str, Any]] = [{"type": "star_added"}, {"type": "message"}, {"type": "message", "subtype": "new"}, {}]
+    odd: list[dict[str, Any]] = [
+        {"type": "star_added"}, {"type": "message"}, {}, {"type": "message", "text": "no keys"},
+        {**slack.say("C1", "U1", "odd"), "subtype": "never_seen"},
+    ]  # fmt: skip
 
-    acks = [await slack.deliver(event) for event in odd]
+    with capture_logs() as logged:
+        acks = [await slack.deliver(event) for event in odd * 2]
 
-    assert acks == [{}] * len(odd)
+    assert acks == [{}] * len(odd) * 2
+    told = [line["why"] for line in logged if line["log_level"] == "info"]
+    assert told == ["star_added", "malformed", "unknown subtype never_seen"]  # each once
 
 
 async def test_an_event_of_an_unknown_workspace_is_acknowledged_and_not_kept(slack: server.Slack, bot: Bot):
-    acked = await slack.deliver(slack.say("C1", "U1", "hello"), team="T0OTHER")
+    with capture_logs() as logged:
+        acked = await slack.deliver(slack.say("C1", "U1", "hello"), team="T0OTHER")
 
     assert acked == {}
+    assert [line["why"] for line in logged] == ["another workspace"]
     assert await bot.texts_held(C1) == 0
+
+
+@pytest.mark.parametrize("payload", [{}, {"type": "new"}, {"type": 7}, {"type": "event_callback", "event": [1]}])
+async def test_a_payload_of_no_known_kind_is_survived(slack: server.Slack, bot: Bot, payload: dict[str, Any]):
+    slack.post("events_api", payload)
+    slack.post("interactive", payload)
+
+    assert await slack.deliver(slack.say("C1", "U1", "good morning")) == {}
+    assert await bot.texts_held(C1) == 1
+
+
+@pytest.mark.parametrize("answer", [server.limited("1"), server.status(500)], ids=["429", "500"])
+async def test_no_event_depends_on_slack_saying_who_we_are(slack: server.Slack, bot: Bot, answer: server.Fault):
+    slack.faults["auth.test"] = [answer] * 3
+
+    assert await slack.deliver(slack.say("C1", "U1", "good morning")) == {}
+    assert await bot.texts_held(C1) == 1
+    assert len(slack.faults["auth.test"]) == 3
+
+
+async def test_events_that_are_split_between_two_sockets_are_all_kept(slack: server.Slack, bot: Bot):
+    second = asyncio.create_task(bot.another().run())
+    try:
+        await slack.until(lambda: slack.sockets == 2)
+        said = [slack.say("C1", "U1", f"{number}") for number in range(40)]
+
+        acked = await asyncio.gather(*(slack.deliver(event) for event in said))
+    finally:
+        second.cancel()
+        await asyncio.gather(second, return_exceptions=True)
+
+    assert acked == [{}] * 40
+    assert await bot.texts_held(C1) == 40
+
+
+async def test_what_is_kept_while_the_line_changes_is_acknowledged_on_the_new_one(
+    slack: server.Slack, bot: Bot, monkeypatch: pytest.MonkeyPatch
+):
+    put, arrived, go_on = bot.storage.inbox.put, asyncio.Event(), asyncio.Event()
+
+    async def holding(events: Any) -> None:
+        if any(isinstance(event, Message) for event in events):
+            arrived.set()
+            await go_on.wait()
+        await put(events)
+
+    monkeypatch.setattr(bot.storage.inbox, "put", holding)
+    delivery = slack.post("events_api", slack.wrapped(slack.say("C1", "U1", "good morning")))
+    await asyncio.wait_for(arrived.wait(), 30)
+    links = slack.links
+    await slack.disconnect()
+    await slack.until(lambda: slack.links > links)
+    go_on.set()
+
+    assert await asyncio.wait_for(delivery.acked, 30) == {}
+    assert await bot.texts_held(C1) == 1
 
 
 async def test_edits_and_deletions_end_as_the_channel_shows(slack: server.Slack, bot: Bot):
     kept, gone = slack.say("C1", "U1", "it is broken"), slack.say("C1", "U2", "never mind")
-    for event in (kept, gone, slack.edit("C1", kept["ts"], "it is great"), slack.delete("C1", gone["ts"])):
+    late = slack.edit("C1", gone["ts"], "told after the deletion")
+    for event in (kept, gone, slack.edit("C1", kept["ts"], "it is great"), slack.delete("C1", gone["ts"]), late):
         await slack.deliver(event)
 
     assert await bot.texts_held(C1) == 1
+
+
+async def test_messages_edits_and_deletions_in_any_order_end_the_same(slack: server.Slack, bot: Bot):
+    events = []
+    for number in range(30):
+        said = slack.say("C1", "U1", "it is broken")
+        events += [said, slack.edit("C1", said["ts"], "it is great")]
+        if number % 3 == 0:
+            events.append(slack.delete("C1", said["ts"]))
+    random.Random(3).shuffle(events)
+
+    await asyncio.gather(*(slack.deliver(event) for event in events))
+
+    assert await bot.texts_held(C1) == 20
 
 
 async def test_a_deletion_that_comes_first_still_counts(slack: server.Slack, bot: Bot):
@@ -116,18 +203,19 @@ async def test_a_hundred_kilobytes_are_kept(slack: server.Slack, bot: Bot):
 async def test_a_disconnect_loses_nothing(slack: server.Slack, bot: Bot, reason: str):
     await slack.disconnect(reason)
     deliveries = [slack.post("events_api", slack.wrapped(slack.say("C1", "U1", f"{n}"))) for n in range(20)]
-    await asyncio.wait_for(asyncio.gather(*(delivery.acked for delivery in deliveries)), 15)
+    await asyncio.wait_for(asyncio.gather(*(delivery.acked for delivery in deliveries)), 60)
 
     assert await bot.texts_held(C1) == 20
 
 
-async def test_a_cut_line_is_mended_and_what_was_said_meanwhile_found(slack: server.Slack, bot: Bot):
-    slack.cut()
+@pytest.mark.parametrize("how", [server.Slack.cut, server.Slack.break_off], ids=["reset", "half a frame"])
+async def test_a_cut_line_is_mended_and_what_was_said_meanwhile_found(
+    slack: server.Slack, bot: Bot, how: Callable[[server.Slack], None]
+):
+    how(slack)
     slack.say("C1", "U1", "said while nobody listened")  # never delivered
 
-    await slack.until(lambda: len(slack.called("conversations.history")) > 0)
-    await bot.slack.ready.wait()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await bot.texts_held(C1) < 1:
             await asyncio.sleep(0.05)
     assert await bot.texts_held(C1) == 1
@@ -137,7 +225,7 @@ async def test_a_cut_line_is_mended_and_what_was_said_meanwhile_found(slack: ser
 async def test_a_refused_handshake_is_no_dead_end(slack: server.Slack, database: Path, refusals: list[int]):
     slack.handshakes = list(refusals)
     async with running(slack, database, ready=False) as bot:
-        await asyncio.wait_for(bot.slack.ready.wait(), 15)
+        await asyncio.wait_for(bot.slack.ready.wait(), 60)
 
         assert slack.handshakes == []
 
@@ -147,15 +235,26 @@ async def test_a_refused_handshake_on_refresh_is_no_dead_end(slack: server.Slack
     await slack.disconnect()
 
     await slack.until(lambda: slack.handshakes == [])
-    assert await slack.deliver(slack.say("C1", "U1", "still here"), wait=10) == {}
+    assert await slack.deliver(slack.say("C1", "U1", "still here")) == {}
 
 
-async def test_a_silent_socket_is_noticed(slack: server.Slack, bot: Bot):
+async def test_a_socket_that_answers_no_ping_is_left(slack: server.Slack, bot: Bot):
+    links = slack.links
     slack.deaf = True
     slack.cut()
+    await slack.until(lambda: slack.links > links)
     slack.deaf = False
 
-    assert await slack.deliver(slack.say("C1", "U1", "still here"), wait=10) == {}
+    assert await slack.deliver(slack.say("C1", "U1", "still here")) == {}
+    assert slack.links >= links + 2
+
+
+async def test_socket_mode_switched_off_is_said_in_the_log(slack: server.Slack, bot: Bot):
+    with capture_logs() as logged:
+        await slack.disconnect("link_disabled")
+        await slack.until(lambda: any("mend" in line for line in logged))
+
+    assert [line["event"] for line in logged if "mend" in line] == ["socket mode is off"]
 
 
 @pytest.mark.parametrize(
@@ -184,7 +283,57 @@ async def test_a_bad_app_token_is_named(slack: server.Slack, database: Path):
     slack.faults["apps.connections.open"] = [server.error("invalid_auth")]
 
     with pytest.raises(PlatformError, match="ROOMTONE_SLACK_APP_TOKEN"):
-        await asyncio.wait_for(started(slack, database), 5)
+        await asyncio.wait_for(started(slack, database), 60)
+    assert len(slack.called("apps.connections.open")) == 1  # no try after it: named at once
+
+
+@pytest.mark.parametrize("code", ["token_revoked", "token_expired", "account_inactive"])
+async def test_a_token_that_stops_working_is_said_and_events_are_still_kept(slack: server.Slack, bot: Bot, code: str):
+    slack.faults["users.conversations"] = [server.error(code)]
+
+    with capture_logs() as logged:
+        await slack.disconnect()
+        await slack.until(lambda: any(line["event"] == "a gap may be open" for line in logged))
+
+    (line,) = [line for line in logged if line["event"] == "a gap may be open"]
+    assert line["why"] == MENDS[code]
+    assert await slack.deliver(slack.say("C1", "U1", "still here")) == {}
+    assert await bot.texts_held(C1) == 1
+
+
+@pytest.mark.parametrize("scope", ["files:write", "channels:history", "commands"])
+async def test_a_missing_scope_is_said_at_the_start_and_nothing_else_fails(
+    slack: server.Slack, database: Path, scope: str
+):
+    slack.scopes = ",".join(given for given in slack.scopes.split(",") if given != scope)
+    slack.room("C1", "general", "U1")
+
+    with capture_logs() as logged:
+        async with running(slack, database) as bot:
+            assert await slack.deliver(slack.say("C1", "U1", "good morning")) == {}
+            assert await bot.texts_held(C1) == 1
+
+    (line,) = [line for line in logged if line["event"] == "scopes are missing"]
+    assert line["missing"].partition(" ")[0] == scope
+
+
+MISSING = {
+    "users.info": "people's zones", "conversations.members": "who is in a channel", "chat.postMessage": "posts",
+    "conversations.info": "names", "conversations.history": "the past", "views.publish": "the home",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("method", MISSING, ids=MISSING.values())
+async def test_a_feature_whose_scope_is_missing_costs_no_other(slack: server.Slack, database: Path, method: str):
+    slack.faults[method] = [server.error("missing_scope")] * 99
+    slack.room("C1", "general", "U1")
+    async with running(slack, database) as bot:
+        await slack.deliver({"type": "app_home_opened", "user": "U1", "tab": "home"})
+        await slack.deliver(slack.say("C1", "U1", "good morning"))
+        await slack.command("U1", "C1", "help")
+
+        await slack.until(lambda: bool(slack.responses["U1"]))
+        assert await bot.texts_held(C1) == 1
 
 
 @pytest.mark.parametrize(
@@ -205,17 +354,19 @@ async def test_stopping_waits_for_what_is_being_kept(slack: server.Slack, databa
     slack.room("C1", "general", "U1")
     async with running(slack, database) as bot:
         await introduced(slack)
-        put = bot.storage.inbox.put
+        put, arrived = bot.storage.inbox.put, asyncio.Event()
 
         async def slow(events: Any) -> None:
+            if any(isinstance(event, Message) for event in events):
+                arrived.set()
             await asyncio.sleep(0.3)
             await put(events)
 
         bot.storage.inbox.put = slow  # type: ignore[method-assign]
         delivery = slack.post("events_api", slack.wrapped(slack.say("C1", "U1", "last words")))
-        await asyncio.sleep(0.1)
+        await asyncio.wait_for(arrived.wait(), 30)
 
-    assert await asyncio.wait_for(delivery.acked, 1) == {}
+    assert await asyncio.wait_for(delivery.acked, 30) == {}
 
 
 async def test_being_invited_is_answered_with_one_introduction(slack: server.Slack, bot: Bot):
@@ -245,11 +396,12 @@ async def test_a_restart_introduces_nobody_twice(slack: server.Slack, database: 
     assert len(slack.posts) == 1
 
 
-async def test_losing_access_is_said_in_the_log(slack: server.Slack, bot: Bot, capsys: pytest.CaptureFixture[str]):
-    await slack.deliver({"type": "app_uninstalled"})
-    await asyncio.sleep(0.05)
+async def test_losing_access_is_said_in_the_log(slack: server.Slack, bot: Bot):
+    with capture_logs() as logged:
+        await slack.deliver({"type": "app_uninstalled"})
+        await slack.until(lambda: bool(logged))
 
-    assert "took our access away" in capsys.readouterr().out
+    assert ["took our access away" in line["event"] for line in logged] == [True]
 
 
 async def test_nothing_logged_holds_a_word_a_person_or_a_token(
@@ -266,73 +418,3 @@ async def test_nothing_logged_holds_a_word_a_person_or_a_token(
 
     written = caplog.text + capsys.readouterr().out
     assert not any(word in written for word in ("secret plan", "U1", server.BOT_TOKEN, server.APP_TOKEN))
-
-
-# ---- HTTP -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def listening(slack: server.Slack, database: Path):
-    slack.room("C1", "general", *[f"U{number}" for number in range(1, 8)])
-    access = access_to(slack, app_token=None, signing_secret=server.SECRET, port=0)
-    async with running(slack, database, access=access) as bot:
-        slack.http_url = f"http://127.0.0.1:{bot.slack.port}/slack/events"
-        yield bot
-
-
-async def test_a_signed_event_is_kept(slack: server.Slack, listening: Bot):
-    assert await slack.deliver(slack.say("C1", "U1", "good morning")) is not None
-    assert await listening.texts_held(C1) == 1
-
-
-@pytest.mark.parametrize("how", [{"secret": "wrong"}, {"age": 360}, {"age": -360}, {"signed": False}])
-async def test_a_bad_old_or_missing_signature_is_refused(slack: server.Slack, listening: Bot, how: dict[str, Any]):
-    status, _ = await slack.http("events_api", slack.wrapped(slack.say("C1", "U1", "forged")), **how)
-
-    assert status == 401
-    assert await listening.texts_held(C1) == 0
-
-
-async def test_a_replayed_request_changes_nothing(slack: server.Slack, listening: Bot):
-    body = slack.wrapped(slack.say("C1", "U1", "once"))
-    for retry in range(4):
-        assert (await slack.http("events_api", body, retry=retry))[0] == 200
-
-    assert await listening.texts_held(C1) == 1
-
-
-async def test_slack_can_verify_the_address(slack: server.Slack, listening: Bot):
-    status, answer = await slack.http("events_api", {"type": "url_verification", "challenge": "abc", "token": "x"})
-
-    assert (status, answer) == (200, {"text": "abc"}) or answer == {"challenge": "abc"}
-
-
-async def test_a_certificate_check_needs_no_signature(slack: server.Slack, listening: Bot):
-    status, _ = await slack.http("slash_commands", {"ssl_check": "1", "token": "x"}, signed=False)
-
-    assert status == 200
-
-
-async def test_held_back_events_are_acknowledged(slack: server.Slack, listening: Bot):
-    body = {"type": "app_rate_limited", "team_id": server.TEAM, "minute_rate_limited": 1, "api_app_id": "A1"}
-
-    assert (await slack.http("events_api", body))[0] == 200
-
-
-async def test_broken_json_is_a_bad_request(slack: server.Slack, listening: Bot):
-    assert slack.http_url is not None
-    headers = {"Content-Type": "application/json"}
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(slack.http_url, data="{oops", headers=headers) as answer,
-    ):
-        status = answer.status
-
-    assert status == 400
-
-
-async def test_a_taken_port_is_named(slack: server.Slack, listening: Bot, tmp_path: Path):
-    access = access_to(slack, app_token=None, signing_secret=server.SECRET, port=listening.slack.port)
-
-    with pytest.raises(ConfigurationError, match="ROOMTONE_SLACK_PORT"):
-        await started(slack, tmp_path / "other.db", access=access)

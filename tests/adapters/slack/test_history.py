@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bot.message import Channel, Platform
-from tests.adapters.slack.conftest import US, Bot, introduced, running
+from adapters.slack.history import began
+from bot.message import Channel, Gone, Platform
+from storage import open_storage
+from tests.adapters.slack.conftest import KEY, US, Bot, introduced, running
 from tests.servers import slack as server
 
 C1 = US.channel("C1")
@@ -22,30 +25,24 @@ async def stood(database: Path, slack: server.Slack, seconds: float) -> None:
     """A bot that was in #general and stopped `seconds` ago."""
     async with running(slack, database) as bot:
         await introduced(slack, len(slack.rooms))
-        await slack.until(lambda: len(slack.called("users.conversations")) >= 2)
-        await asyncio.sleep(0.1)
         await bot.read()
-        await set_back(bot, seconds)
+    await set_back(database, seconds)
 
 
-async def set_back(bot: Bot, seconds: float) -> None:
-    """Pretend that #general was last read `seconds` ago."""
-    await bot.storage.cursors.drop(C1)
-    await bot.storage.cursors.advance({C1: f"{time.time() - seconds:.6f}"})
+async def set_back(database: Path, seconds: float) -> None:
+    """Pretend of a bot that has stopped that it did so `seconds` ago, and read #general since long before."""
+    async with open_storage(str(database), KEY, sole=True) as storage:
+        await storage.cursors.drop(C1)
+        await storage.cursors.advance({C1: f"{time.time() - seconds:.6f}"})
+        await storage.notes.write(Platform.SLACK, US.workspace, began(C1), f"{time.time() - 99 * DAY:.6f}")
 
 
 async def held(bot: Bot, expected: int, channel: Channel = C1) -> int:
-    """How many messages are held, once they are `expected` or ten seconds have passed."""
-    deadline = time.monotonic() + 10
+    """How many messages are held, once they are `expected` or a minute has passed."""
+    deadline = time.monotonic() + 60
     while (count := await bot.texts_held(channel)) != expected and time.monotonic() < deadline:
         await asyncio.sleep(0.05)
     return count
-
-
-async def gaps_closed(slack: server.Slack) -> None:
-    calls = len(slack.called("conversations.history"))
-    await slack.until(lambda: len(slack.called("conversations.history")) > calls)
-    await asyncio.sleep(0.3)
 
 
 @pytest.mark.parametrize("gap", [3 * MINUTE, 3 * HOUR, 3 * DAY], ids=["3 minutes", "3 hours", "3 days"])
@@ -96,7 +93,7 @@ async def test_edits_and_deletions_in_a_gap_are_found(slack: server.Slack, datab
         thread = slack.say("C1", "U1", "reply", ts=slack.ts(now - 60), thread=said[5]["ts"])
         await asyncio.gather(*(slack.deliver(event, wait=20) for event in [*said, thread]))
         await bot.read()
-        await set_back(bot, 300)
+    await set_back(database, 300)
     slack.delete("C1", said[0]["ts"])
     slack.delete("C1", said[5]["ts"])  # a root with a reply: a tombstone stays
     slack.delete("C1", thread["ts"])
@@ -105,6 +102,13 @@ async def test_edits_and_deletions_in_a_gap_are_found(slack: server.Slack, datab
     async with running(slack, database) as bot:
         assert await held(bot, 4) == 4
         assert await _labels(bot) == {"neutral": 3, "positive": 1}
+
+
+async def until_read(bot: Bot, channel: Channel, read: bool = True) -> None:
+    """Wait until a channel is read, or no longer."""
+    async with asyncio.timeout(30):
+        while (await bot.storage.cursors.position(channel) is not None) is not read:
+            await asyncio.sleep(0.02)
 
 
 async def _labels(bot: Bot) -> dict[str, int]:
@@ -137,21 +141,88 @@ async def test_a_gap_that_cannot_be_read_now_is_read_later(slack: server.Slack, 
     slack.faults["conversations.history"] = [fault] * 7
 
     async with running(slack, database) as bot:
-        await asyncio.sleep(1)
-        await slack.disconnect()
         assert await held(bot, 1) == 1
 
 
+async def test_pages_that_are_empty_or_whose_cursor_is_stale_end_in_a_whole_history(
+    slack: server.Slack, database: Path
+):
+    slack.room("C1", "general", "U1")
+    await stood(database, slack, HOUR)
+    for number in range(12):
+        slack.say("C1", "U1", f"{number}", ts=slack.ts(time.time() - 60 - number))
+    slack.page = 5
+    empty = '{"ok": true, "messages": [], "has_more": true, "response_metadata": {"next_cursor": "0"}}'
+    slack.faults["conversations.history"] = [
+        server.writes(empty), server.passes, server.error("invalid_cursor"), server.passes,
+    ]  # fmt: skip
+
+    async with running(slack, database) as bot:
+        assert await held(bot, 12) == 12
+
+
+async def test_joins_in_a_gap_are_not_messages(slack: server.Slack, database: Path):
+    slack.room("C1", "general", "U1")
+    await stood(database, slack, HOUR)
+    slack.say("C1", "U2", "<@U2> has joined the channel", ts=slack.ts(time.time() - 60), subtype="channel_join")
+    slack.say("C1", "U1", "welcome", ts=slack.ts(time.time() - 50))
+
+    async with running(slack, database) as bot:
+        assert await held(bot, 1) == 1
+
+
+async def test_what_was_said_before_the_invitation_is_not_read_after_a_pause(slack: server.Slack, database: Path):
+    slack.room("C1", "general", "U1")
+    slack.say("C1", "U1", "not for us", ts=slack.ts(time.time() - 2 * HOUR))
+    async with running(slack, database):
+        await introduced(slack)
+    slack.say("C1", "U1", "for us")
+
+    async with running(slack, database) as bot:
+        assert await held(bot, 1) == 1
+
+
+async def test_a_channel_that_gets_a_new_id_is_read_on_without_a_second_introduction(slack: server.Slack, bot: Bot):
+    await slack.deliver(slack.say("C1", "U1", "before"))
+    slack.rooms["C2"] = replace(slack.rooms.pop("C1"), id="C2", messages={})
+    await slack.deliver(
+        {"type": "channel_id_changed", "old_channel_id": "C1", "new_channel_id": "C2", "event_ts": slack.ts()}
+    )
+    await slack.deliver(slack.say("C2", "U1", "after"))
+    await slack.disconnect()
+    await until_read(bot, US.channel("C2"))
+
+    assert await held(bot, 1, US.channel("C2")) == 1
+    assert {s.channel.id: s.gone for s in await bot.storage.readings.channels()} == {"C1": Gone.LEFT, "C2": None}
+    assert len(slack.posts) == 1
+
+
+@pytest.mark.parametrize("here", [False, True], ids=["archived", "archived and back"])
+async def test_an_archived_channel_is_gone_until_it_is_back(slack: server.Slack, bot: Bot, here: bool):
+    await slack.deliver(slack.say("C1", "U1", "before"))
+    slack.rooms["C1"].archived = True
+    await slack.deliver({"type": "channel_archive", "channel": "C1", "user": "U1", "event_ts": slack.ts()})
+    if here:
+        slack.rooms["C1"].archived = False
+        await slack.deliver({"type": "channel_unarchive", "channel": "C1", "user": "U1", "event_ts": slack.ts()})
+    wanted = None if here else Gone.ARCHIVED
+
+    async with asyncio.timeout(30):
+        while [s.gone for s in await bot.storage.readings.channels()] != [wanted]:
+            await asyncio.sleep(0.02)
+    assert await held(bot, 1) == 1
+
+
 async def test_a_channel_left_and_joined_again_is_read_from_then_on(slack: server.Slack, bot: Bot):
-    await slack.deliver({"type": "channel_left", "channel": "C1", "event_ts": slack.ts()})
-    await asyncio.sleep(0.2)
-    slack.say("C1", "U1", "not for us", ts=slack.ts(time.time() - 0.01))
     slack.rooms["C1"].members.discard(US.user)
-    await asyncio.sleep(0.05)
+    await slack.deliver({"type": "channel_left", "channel": "C1", "event_ts": slack.ts()})
+    await until_read(bot, C1, False)
+    slack.say("C1", "U1", "not for us", ts=slack.ts())
     slack.rooms["C1"].members.add(US.user)
     await slack.deliver({"type": "member_joined_channel", "user": US.user, "channel": "C1", "event_ts": slack.ts()})
-    await slack.until(lambda: len(slack.called("conversations.info")) >= 2)
+    await until_read(bot, C1)
     await slack.deliver(slack.say("C1", "U1", "for us"))
+    await slack.disconnect()
 
     assert await held(bot, 1) == 1
     assert len(slack.posts) == 1
@@ -162,11 +233,10 @@ async def test_a_renamed_channel_is_known_by_its_new_name(slack: server.Slack, b
     await slack.deliver(
         {"type": "channel_rename", "channel": {"id": "C1", "name": "all-hands"}, "event_ts": slack.ts()}
     )
-    await slack.until(lambda: len(slack.called("conversations.info")) >= 2)
-    await asyncio.sleep(0.2)
-    await bot.read()
 
-    assert [s.name for s in await bot.storage.readings.channels()] == ["all-hands"]
+    async with asyncio.timeout(30):
+        while [s.name for s in await bot.storage.readings.channels()] != ["all-hands"]:
+            await asyncio.sleep(0.02)
 
 
 async def asked_for_the_past(slack: server.Slack, user: str = "U1", text: str = "backfill 90d") -> str:
@@ -217,10 +287,12 @@ async def test_an_interrupted_reading_of_the_past_goes_on_where_it_was(slack: se
 async def test_progress_is_told_to_who_asks_again(slack: server.Slack, bot: Bot):
     a_past(slack, 20)
     slack.page = 5
-    slack.faults["conversations.history"] = [server.limited("2")]
+    told = asyncio.Event()
+    slack.faults["conversations.history"] = [server.waits_for(told)]
     await asked_for_the_past(slack)
 
     assert "so far" in await asked_for_the_past(slack, text="backfill")
+    told.set()
 
 
 async def test_only_creator_or_admin_has_the_past_read(slack: server.Slack, bot: Bot):

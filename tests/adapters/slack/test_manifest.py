@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -83,6 +85,22 @@ async def test_a_bad_token_is_named_by_its_setting(slack: server.Slack, code: st
     assert [finding.says.partition(":")[0] for finding in findings] == [
         "ROOMTONE_SLACK_BOT_TOKEN", "ROOMTONE_SLACK_APP_TOKEN",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("off", [-400, 400])
+async def test_a_clock_that_is_off_is_told_before_it_matters(slack: server.Slack, off: int):
+    slack.date = format_datetime(datetime.now(UTC) + timedelta(seconds=off), usegmt=True)
+
+    (finding,) = [finding for finding in await examined(access_to(slack)) if not finding.ok]
+    assert "clock" in finding.says
+    assert "time synchronisation" in finding.says
+
+
+async def test_socket_mode_switched_off_is_told(slack: server.Slack):
+    slack.faults["apps.connections.open"] = [server.error("link_disabled")]
+
+    (finding,) = [finding for finding in await examined(access_to(slack)) if not finding.ok]
+    assert "Socket Mode is off" in finding.says
 
 
 async def test_a_slack_that_cannot_be_reached_is_no_crash(slack: server.Slack):

@@ -51,6 +51,27 @@ def test_no_answer_breaks_a_limit(answer: Answer, table_block: bool, picture: st
     assert length(said["text"]) <= TEXT_ADVISED
 
 
+def a_section(words: str) -> dict[str, Any]:
+    return {"type": "section", "text": {"type": "plain_text", "text": words}}
+
+
+def a_table(rows: int) -> dict[str, Any]:
+    return {"type": "table", "rows": [[{"type": "raw_text", "text": "a"}]] * rows}
+
+
+@pytest.mark.parametrize(
+    ("blocks", "breaks"),
+    [
+        ([a_section("a")] * 49, 0), ([a_section("a")] * 50, 0), ([a_section("a")] * 51, 1),
+        ([a_section("a" * 3000)], 0), ([a_section("a" * 3001)], 1),
+        ([a_section("a" * 2998 + "😀")], 0), ([a_section("a" * 2999 + "😀")], 1),
+        ([a_table(100)], 0), ([a_table(101)], 1), ([a_table(1)] * 2, 1),
+    ],
+)  # fmt: skip
+def test_the_local_slack_refuses_exactly_what_lies_beyond_a_limit(blocks: list[dict[str, Any]], breaks: int):
+    assert len(violations(blocks)) == breaks
+
+
 @given(text=words, suggestions=st.lists(words, max_size=6))
 def test_no_refusal_breaks_a_limit(text: str, suggestions: list[str]):
     said = refused(QuestionError(text, suggestions))
@@ -85,9 +106,16 @@ def test_links_lead_to_the_message_and_nowhere_else():
 
 
 def test_screen_readers_hear_the_whole_answer():
-    answer = Answer("Mood", ("Calm.",), "On 40 messages.", Table((Column("Who"), Column("N")), (("a", "1"),)), CHART)
+    table = Table((Column("Who"), Column("N")), (("a", "1"), ("b", "")))
+    answer = Answer("Mood", ("Calm.",), "On 40 messages.", table, CHART)
 
-    assert spoken(answer) == "Mood\nCalm.\nThe mood rose from 1 to 9.\nWho: a, N: 1\nOn 40 messages."
+    assert spoken(answer) == "Mood\nCalm.\nThe mood rose from 1 to 9.\nWho: a, N: 1\nWho: b\nOn 40 messages."
+
+
+def test_screen_readers_hear_what_may_have_been_meant():
+    said = refused(QuestionError("I don't know 'moood'.", ("mood", "mood today")))
+
+    assert said["text"] == "I don't know 'moood'. Did you mean: mood; mood today?"
 
 
 def test_a_private_answer_is_not_offered_for_sharing():

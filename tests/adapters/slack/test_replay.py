@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -22,7 +20,7 @@ from bot.ingest import Ingest
 from bot.message import Window
 from bot.privacy import Pseudonyms
 from storage import Storage, open_storage
-from tests.adapters.slack.conftest import US, Reader, introduced, running
+from tests.adapters.slack.conftest import US, Reader, introduced, running, victim
 from tests.conftest import KEY
 from tests.servers import slack as server
 
@@ -129,20 +127,6 @@ async def test_a_troubled_replay_ends_as_an_import_of_the_final_state(tmp_path: 
 
         assert live["summary"][0] > 0.9 * MESSAGES
         assert live == await imported(slack, tmp_path)
-
-
-@asynccontextmanager
-async def victim(slack: server.Slack, database: Path, *more: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.adapters.slack.victim", slack.api, str(database), *more,
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, cwd=Path(__file__).parents[3],
-    )  # fmt: skip
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 async def test_being_killed_changes_nothing_but_the_time_it_takes(tmp_path: Path):

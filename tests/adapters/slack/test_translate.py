@@ -64,6 +64,19 @@ def test_a_broadcast_is_its_own_words_in_its_thread():
     assert (message.text, message.thread) == ("good morning", MessageId(C1, "1.0"))
 
 
+def test_a_broadcasts_root_that_is_edited_changes_the_root_alone():
+    broadcast = a_message(subtype="thread_broadcast", thread_ts="1772441000.000100", text="my words")
+    root = {
+        "user": "U2", "text": "edited", "ts": "1772441000.000100", "thread_ts": "1772441000.000100", "reply_count": 1,
+        "edited": {"user": "U2", "ts": "1772442060.000000"},
+    }  # fmt: skip
+
+    edited = the_message(changed(root, "1772442060.250000"))
+
+    assert (edited.id.id, edited.text, edited.thread) == ("1772441000.000100", "edited", None)
+    assert the_message({**broadcast, "root": root}).text == "my words"
+
+
 @pytest.mark.parametrize("extra", [{"bot_id": "B7"}, {"subtype": "bot_message", "bot_id": "B7", "user": None}])
 def test_an_app_is_a_bot_with_and_without_a_subtype(extra: dict[str, Any]):
     assert the_message(a_message(**extra)).from_bot
@@ -254,7 +267,7 @@ def test_a_new_channel_id_ends_the_old_one():
 
     outcome = told(event)
 
-    assert outcome == Told((ChannelGone(C1, SENT, Gone.LEFT),), news=News.CHANGED, place=US.channel("C2"))
+    assert outcome == Told((ChannelGone(C1, SENT, Gone.LEFT),), news=News.MOVED, place=US.channel("C2"))
 
 
 @pytest.mark.parametrize("kind", ["app_uninstalled", "tokens_revoked", "team_access_revoked"])
