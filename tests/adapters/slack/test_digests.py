@@ -15,8 +15,7 @@ from bot.message import Gone
 from bot.schedule import Due, Post, Sort, State, Subscription, Times
 from bot.trends import Trends
 from storage import open_storage
-from tests.adapters.slack.conftest import KEY, US, Bot, introduced, running
-from tests.adapters.slack.test_replay import victim
+from tests.adapters.slack.conftest import KEY, US, Bot, introduced, running, victim
 from tests.servers import slack as server
 
 MONDAY = datetime(2026, 3, 9, 8, 0, tzinfo=UTC)
