@@ -36,7 +36,7 @@ async def talked(slack: server.Slack, database: Path) -> None:
             slack.say("C1", f"U{n % 7 + 1}", "great", ts=slack.ts(MONDAY.timestamp() - 4 * 86_400 + n))
             for n in range(35)
         ]
-        await asyncio.gather(*(slack.deliver(event, wait=20) for event in said))
+        await asyncio.gather(*(slack.deliver(event) for event in said))
         await bot.read()
         await bot.storage.subscriptions.subscribe(WEEKLY)
     slack.posts.clear()
@@ -96,7 +96,7 @@ async def test_a_bot_that_is_killed_while_it_posts_neither_loses_nor_repeats_the
     await talked(slack, database)
     slack.faults["chat.postMessage"] = [fault]
     async with victim(slack, database, MONDAY.isoformat()) as process:
-        await slack.until(lambda: not slack.faults["chat.postMessage"], within=60)
+        await slack.until(lambda: not slack.faults["chat.postMessage"], within=100)
         process.kill()
         await process.wait()
 
@@ -117,7 +117,7 @@ async def test_an_archived_channel_gets_no_digest(slack: server.Slack, database:
             "event_ts": slack.ts(MONDAY.timestamp() - 60),
         }
         slack.rooms["C1"].archived = True
-        await slack.deliver(event, wait=20)
+        await slack.deliver(event)
         await bot.read()
     async with running(slack, database, clock=lambda: MONDAY + timedelta(hours=3)) as bot:
         post = await settled(bot)
