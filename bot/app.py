@@ -33,6 +33,7 @@ from bot.analysis import Analysis, Analyzer
 from bot.analysis.batching import Batching
 from bot.analysis.budget import Budget, Cap, Limits, Spending
 from bot.analysis.embedded import Embedded
+from bot.analysis.paired import Paired
 from bot.answer import Answer, answer_as_json
 from bot.answers import Answers
 from bot.chart import Charts
@@ -44,7 +45,7 @@ from bot.ingest import Ingest
 from bot.message import Channel, Platform
 from bot.privacy import KEY_BYTES, Key, Pseudonyms
 from bot.question import Place, parse
-from bot.settings import PREFIX, Settings
+from bot.settings import BUNDLED, PREFIX, Settings
 from bot.store import ChannelSummary
 from bot.subscribing import Subscribing
 from bot.trends import Trends
@@ -189,18 +190,26 @@ async def _reader(written: str, settings: Settings, spending: Spending | None, s
     """The reader called `written`: local, embedded, hosted, or one or two checkpoints as SENTIMENT+NAMES."""
     match written:
         case "hosted":
-            return (await _hosted(settings, spending, stack))[0]
+            hosted, _ = await _hosted(settings, spending, stack)
+            sentiment, names = settings.hosted_sentiment_model != BUNDLED, settings.hosted_ner_model != BUNDLED
+            return await _completed(hosted, stack, sentiment=sentiment, names=names)
         case "local" if settings.sentiment_model or settings.ner_model:
-            if not (settings.sentiment_model and settings.ner_model):
-                raise ConfigurationError(
-                    "Set both ROOMTONE_SENTIMENT_MODEL and ROOMTONE_NER_MODEL, or neither: then the bundled model "
-                    "reads both."
-                )
-            return await _checkpoint(settings.sentiment_model, settings.ner_model, settings, stack)
+            checkpoint = await _checkpoint(settings.sentiment_model, settings.ner_model, settings, stack)
+            return await _completed(
+                checkpoint, stack, sentiment=bool(settings.sentiment_model), names=bool(settings.ner_model)
+            )
         case "local" | "embedded":
             return await stack.enter_async_context(Embedded())
         case _:
             return await _checkpoint(*_two(written), settings, stack)
+
+
+async def _completed(reader: Analyzer, stack: AsyncExitStack, *, sentiment: bool, names: bool) -> Analyzer:
+    """`reader`, which does the tasks that are true; the bundled model does the other."""
+    if sentiment and names:
+        return reader
+    bundled = await stack.enter_async_context(Embedded())
+    return Paired(reader, bundled) if sentiment else Paired(bundled, reader)
 
 
 def _two(written: str) -> tuple[str, str]:
@@ -213,7 +222,7 @@ async def _checkpoint(sentiment: str, names: str, settings: Settings, stack: Asy
     from bot.analysis.labels import explained
 
     checkpoint = Checkpoint(
-        Source.of(sentiment, explained(settings.sentiment_labels)),
+        Source.of(sentiment, explained(settings.sentiment_labels)) if sentiment else None,
         Source.of(names, explained(settings.ner_labels)) if names else None,
         device=Device(settings.device),
         precision=Precision(settings.precision),
@@ -230,7 +239,9 @@ async def _hosted(settings: Settings, spending: Spending | None, stack: AsyncExi
     if not settings.hosted:
         raise ConfigurationError("Hosted inference is off. ROOMTONE_HOSTED=true switches it on; read docs/models.md.")
 
-    def endpoint(model: str, url: str, labels: str) -> Endpoint:
+    def endpoint(model: str, url: str, labels: str) -> Endpoint | None:
+        if model == BUNDLED:
+            return None
         meanings = explained(labels)
         return Endpoint(url, model, meanings) if url else Endpoint.at(model, base=settings.hosted_url, labels=meanings)
 
@@ -238,8 +249,13 @@ async def _hosted(settings: Settings, spending: Spending | None, stack: AsyncExi
         settings.hosted_sentiment_model, settings.hosted_sentiment_url, settings.hosted_sentiment_labels
     )
     names = endpoint(settings.hosted_ner_model, settings.hosted_ner_url, settings.hosted_ner_labels)
+    if sentiment is None and names is None:
+        raise ConfigurationError(
+            "ROOMTONE_HOSTED is on, and the bundled model does both tasks: name a hosted model for one of them, or "
+            "switch hosted inference off."
+        )
     written = _secret(settings.hosted_token)
-    if written is None and any(one.url.startswith(ROUTER) for one in (sentiment, names)):
+    if written is None and any(one.url.startswith(ROUTER) for one in (sentiment, names) if one):
         raise ConfigurationError(
             "ROOMTONE_HOSTED is on, and ROOMTONE_HOSTED_TOKEN isn't set: put a token with the right to make inference "
             "calls there, or the address of your own server into ROOMTONE_HOSTED_URL."

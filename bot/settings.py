@@ -16,6 +16,9 @@ from bot.errors import ConfigurationError
 
 PREFIX = "ROOMTONE_"
 
+BUNDLED = "bundled"
+"""In the place of a hosted model: the one that Roomtone ships does that task."""
+
 
 def _a_zone(name: str) -> str:
     try:
@@ -102,11 +105,11 @@ class Settings(BaseSettings):
     """After so many seconds without an answer a batch goes to the next in order."""
 
     sentiment_model: str = ""
-    """A Hugging Face checkpoint that reads sentiment on this machine: an id, id@revision or a folder; together with
-    the next. Empty: the bundled model. docs/models.md tells more of all that follows."""
+    """A Hugging Face checkpoint that reads sentiment on this machine: an id, id@revision or a folder. Empty: the
+    bundled model. docs/models.md tells more of all that follows."""
 
     ner_model: str = ""
-    """A Hugging Face checkpoint that reads names on this machine, likewise; together with the one before."""
+    """A Hugging Face checkpoint that reads names on this machine, likewise. Empty: the bundled model."""
 
     sentiment_labels: str = ""
     """What that sentiment model's labels mean, where their names don't say it: LABEL_0=negative,LABEL_1=neutral,…"""
@@ -131,10 +134,10 @@ class Settings(BaseSettings):
     """Where hosted models answer, each at its own name behind this address."""
 
     hosted_sentiment_model: str = "cardiffnlp/twitter-roberta-base-sentiment-latest"
-    """The hosted model that reads sentiment."""
+    """The hosted model that reads sentiment; bundled: the model on this machine does, and only names are asked for."""
 
     hosted_ner_model: str = "dslim/bert-base-NER"
-    """The hosted model that reads names."""
+    """The hosted model that reads names; bundled: the model on this machine does, and only sentiment is asked for."""
 
     hosted_sentiment_url: str = ""
     """The whole address of a dedicated endpoint for sentiment."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from math import isclose
 from zoneinfo import ZoneInfo
 
-from bot.analysis import HOSTED
+from bot.analysis import was_sent
 from bot.days import Unit
 from bot.estimates import Change, Mood, Share, TooFew
 from bot.message import Window
@@ -240,7 +240,8 @@ def rests_on(reading: Reading) -> str:
 
 
 def _hosted(reading: Reading) -> bool:
-    return reading.model is not None and reading.model.startswith(HOSTED)
+    # Names are counted whoever read them, moods by one model alone.
+    return any(was_sent(model) for model in (reading.model, *reading.others) if model is not None)
 
 
 def left_out(left: LeftOut) -> str:

@@ -12,6 +12,11 @@ HOSTED = "hosted:"
 """What the name of a model begins with that got the text over a network."""
 
 
+def was_sent(model: str) -> bool:
+    """Did the text leave this machine for a reading that names `model`, or two of them as `one+another`?"""
+    return any(part.startswith(HOSTED) for part in model.split("+"))
+
+
 class Kind(StrEnum):
     """What an entity is."""
 
@@ -73,7 +78,8 @@ class Analysis:
     """What one reader made of one text.
 
     `model` names model and version, and is stored with every reading. `sentiment` is None for a text confidently in a
-    language (`language`, ISO 639-1) that the model has no figures for: it is counted as not read, never guessed.
+    language (`language`, ISO 639-1) that the model has no figures for: it is counted as not read, never guessed. A
+    reader of names alone has none either.
     """
 
     sentiment: Sentiment | None

@@ -82,7 +82,9 @@ class Source:
 
 
 class Checkpoint:
-    """Reads with a text-classification and, if given, a token-classification checkpoint; an Analyzer.
+    """Reads with a text-classification or a token-classification checkpoint, or one of each; an Analyzer.
+
+    What it has no checkpoint for it leaves out: `sentiment` is then None, or `entities` empty.
 
     Weights are read from safetensors only, and no code that comes with a checkpoint is ever run. A text longer than
     the model takes is read in windows. Loading begins with the first call, or with `load`, in a thread of its own;
@@ -94,13 +96,15 @@ class Checkpoint:
 
     def __init__(
         self,
-        sentiment: Source,
+        sentiment: Source | None,
         entities: Source | None = None,
         *,
         device: Device = Device.CPU,
         precision: Precision = Precision.AUTO,
         threads: int | None = None,
     ) -> None:
+        if sentiment is None and entities is None:
+            raise ValueError("a checkpoint is read for something")
         self._sentiment = sentiment
         self._entities = entities
         self._device = device
@@ -112,8 +116,9 @@ class Checkpoint:
     async def __aenter__(self) -> Self:
         missing = [name for name in ("torch", "transformers", "safetensors") if find_spec(name) is None]
         if missing:
+            models = " and ".join(source.model for source in (self._sentiment, self._entities) if source)
             raise ConfigurationError(
-                f"Reading with {self._sentiment.model} needs {' and '.join(missing)}. "
+                f"Reading with {models} needs {' and '.join(missing)}. "
                 f'Install them: .venv/bin/pip install -e ".[checkpoint]" (`make run` does it too).'
             )
         return self
@@ -155,10 +160,15 @@ class Checkpoint:
 
 
 class _Reader:
-    """Both models: texts in, analyses out, in the calling thread."""
+    """The models: texts in, analyses out, in the calling thread."""
 
     def __init__(
-        self, sentiment: Source, entities: Source | None, device: Device, precision: Precision, threads: int | None
+        self,
+        sentiment: Source | None,
+        entities: Source | None,
+        device: Device,
+        precision: Precision,
+        threads: int | None,
     ) -> None:
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
         import torch
@@ -169,20 +179,15 @@ class _Reader:
             torch.set_num_threads(threads)
         _check_device(device)
         half = _computes_in_bfloat16(device, precision)
-        self._sentiment = _Model(sentiment, "AutoModelForSequenceClassification", device, half=half)
-        self._entities = _Model(entities, "AutoModelForTokenClassification", device, half=half) if entities else None
-        self._scale = Scale.of(self._sentiment.labels, sentiment.labels, model=sentiment.model)
-        self._tags = (
-            Tags(self._entities.labels, entities.labels, model=entities.model) if self._entities and entities else None
-        )
-        models = [self._sentiment.name] + ([self._entities.name] if self._entities else [])
-        self.model = "checkpoint:" + "+".join(models)
+        self._sentiment = _Sentiment(sentiment, device, half=half) if sentiment else None
+        self._names = _Names(entities, device, half=half) if entities else None
+        self.model = "checkpoint:" + "+".join(one.model.name for one in (self._sentiment, self._names) if one)
         self.notes = (
             ()
-            if self._scale.has_neutral
+            if self._sentiment is None or self._sentiment.scale.has_neutral
             else (
-                f"{sentiment.model} knows no neutral. Roomtone calls a message as neutral as the model is undecided "
-                f"about it, which is not the same: expect small talk to be read as glad or angry.",
+                f"{self._sentiment.source.model} knows no neutral. Roomtone calls a message as neutral as the model is "
+                f"undecided about it, which is not the same: expect small talk to be read as glad or angry.",
             )
         )
 
@@ -190,28 +195,44 @@ class _Reader:
         plains = [plain(text) for text in texts]
         spoken = [index for index, each in enumerate(plains) if says_something(each)]
         written = [plains[index].text for index in spoken]
-        sentiments = [self._sentiment_of(windows) for windows in self._sentiment.run(written)]
-        names: Sequence[Sequence[Entity]] = [()] * len(written)
-        if self._entities and self._tags:
-            tags, labels = self._tags, self._entities.labels
-            found = self._entities.run(written)
-            names = [
-                tags.entities(text, _pieces(windows, labels)) for text, windows in zip(written, found, strict=True)
-            ]
+        sentiments = self._sentiment.read(written) if self._sentiment else [None] * len(written)
+        names = self._names.read(written) if self._names else [()] * len(written)
         analyses = [Analysis(NOTHING_SAID, (), self.model)] * len(texts)
         for index, sentiment, its_names in zip(spoken, sentiments, names, strict=True):
             sent = [as_sent(name, 0, plains[index], texts[index]) for name in its_names]
             analyses[index] = Analysis(sentiment, tuple(name for name in sent if name is not None), self.model)
         return analyses
 
-    def _sentiment_of(self, windows: Sequence[_Read]) -> Sentiment:
-        labels = self._sentiment.labels
-        return mean(
-            [
-                (self._scale.sentiment(dict(zip(labels, window.probabilities[0], strict=True))), len(window.offsets))
-                for window in windows
-            ]
-        )
+
+class _Sentiment:
+    """A text-classification checkpoint."""
+
+    def __init__(self, source: Source, device: Device, *, half: bool) -> None:
+        self.source = source
+        self.model = _Model(source, "AutoModelForSequenceClassification", device, half=half)
+        self.scale = Scale.of(self.model.labels, source.labels, model=source.model)
+
+    def read(self, texts: Sequence[str]) -> Sequence[Sentiment]:
+        return [mean([self._of(window) for window in windows]) for windows in self.model.run(texts)]
+
+    def _of(self, window: _Read) -> tuple[Sentiment, float]:
+        scores = dict(zip(self.model.labels, window.probabilities[0], strict=True))
+        return self.scale.sentiment(scores), len(window.offsets)
+
+
+class _Names:
+    """A token-classification checkpoint."""
+
+    def __init__(self, source: Source, device: Device, *, half: bool) -> None:
+        self.model = _Model(source, "AutoModelForTokenClassification", device, half=half)
+        self._tags = Tags(self.model.labels, source.labels, model=source.model)
+
+    def read(self, texts: Sequence[str]) -> Sequence[Sequence[Entity]]:
+        found = self.model.run(texts)
+        return [
+            self._tags.entities(text, _pieces(windows, self.model.labels))
+            for text, windows in zip(texts, found, strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,9 @@ class _Task(StrEnum):
 
 
 class Hosted:
-    """Asks a text-classification and a token-classification model over HTTP; an Analyzer.
+    """Asks a text-classification or a token-classification model over HTTP, or one of each; an Analyzer.
+
+    What it has no model for it leaves out: `sentiment` is then None, or `entities` empty.
 
     Only plain, masked text leaves the machine: no mention, link, block of code, address, number or key is in it. Calls
     are charged to `budget` before they are sent, retries too. What was answered is kept in memory for a quarter of an
@@ -100,7 +102,7 @@ class Hosted:
 
     def __init__(
         self,
-        sentiment: Endpoint,
+        sentiment: Endpoint | None,
         entities: Endpoint | None,
         budget: Budget,
         *,
@@ -113,7 +115,10 @@ class Hosted:
         answer_bytes: int = 4_000_000,
         hub: str = HUB,
     ) -> None:
-        self._endpoints = {_Task.SENTIMENT: sentiment} | ({_Task.ENTITIES: entities} if entities else {})
+        asked = {_Task.SENTIMENT: sentiment, _Task.ENTITIES: entities}
+        self._endpoints = {task: endpoint for task, endpoint in asked.items() if endpoint is not None}
+        if not self._endpoints:
+            raise ValueError("a hosted model is asked for something")
         self._budget = budget
         self._token = token
         self._texts_per_request = texts_per_request
@@ -192,16 +197,16 @@ class Hosted:
             return Analysis(NOTHING_SAID, (), self.model)
         sentiments, entities = list[tuple[Sentiment, float]](), list[Entity]()
         for window in plan.windows:
-            sentiment = answers[_Task.SENTIMENT, window.text]
-            found = answers[_Task.ENTITIES, window.text] if _Task.ENTITIES in self._endpoints else ()
-            assert isinstance(sentiment, Sentiment)
-            assert isinstance(found, tuple)
-            sentiments.append((sentiment, len(window.text)))
-            for entity in found:
-                masked = plan.masked.covers(entity.start + window.start, entity.end + window.start)
-                if not masked and (written := as_sent(entity, window.start, plan.plain, text)) is not None:
-                    entities.append(written)
-        return Analysis(mean(sentiments), tuple(entities), self.model)
+            for task in self._endpoints:
+                read = answers[task, window.text]
+                if isinstance(read, Sentiment):
+                    sentiments.append((read, len(window.text)))
+                    continue
+                for entity in read:
+                    masked = plan.masked.covers(entity.start + window.start, entity.end + window.start)
+                    if not masked and (written := as_sent(entity, window.start, plan.plain, text)) is not None:
+                        entities.append(written)
+        return Analysis(mean(sentiments) if sentiments else None, tuple(entities), self.model)
 
     async def _group(self, task: _Task, chunks: Sequence[str]) -> _Answers:
         if len(chunks) > 1:

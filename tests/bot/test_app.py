@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from typing import Any
 
 import pytest
 
+from bot.analysis import was_sent
 from bot.app import evaluations, examine, reading, who_reads
 from bot.errors import ConfigurationError, Unavailable
 from bot.settings import Settings
@@ -120,9 +122,31 @@ async def test_a_checkpoint_without_the_extra_is_refused_with_the_command_that_m
             pass
 
 
-async def test_one_checkpoint_of_two_is_refused(given):
-    with pytest.raises(ConfigurationError, match="Set both"):
-        async with reading(given(sentiment_model="acme/mood")):
+@pytest.mark.parametrize(
+    ("bundled", "asked", "model"),
+    [
+        ("hosted_ner_model", SENTIMENT_MODEL, f"hosted:{SENTIMENT_MODEL}+roomtone-"),
+        ("hosted_sentiment_model", ENTITIES_MODEL, "roomtone-"),
+    ],
+)
+async def test_a_hosted_model_may_do_one_task_and_the_bundled_one_the_other(given, bundled, asked, model):
+    async with Inference() as server:
+        settings = given(analyzers="hosted", **hosted_at(server, **{bundled: "bundled"}))
+        async with reading(settings) as analyzer:
+            (read,) = await analyzer.analyze(["I love how Grace Hopper mended it in Berlin"])
+
+    assert {each.model for each in server.asked} == {asked}
+    assert read.model.startswith(model)
+    assert was_sent(read.model)
+    assert read.sentiment is not None
+    assert read.sentiment.label == "positive"
+    assert "Berlin" in {entity.text for entity in read.entities}
+
+
+async def test_hosted_inference_that_has_nothing_to_do_is_refused(given):
+    idle = given(analyzers="hosted", hosted=True, hosted_sentiment_model="bundled", hosted_ner_model="bundled")
+    with pytest.raises(ConfigurationError, match="name a hosted model for one of them"):
+        async with reading(idle):
             pass
 
 
@@ -216,3 +240,23 @@ async def test_two_checkpoints_that_the_settings_name_read_and_a_broken_one_hand
     assert (glad.sentiment.label, [one.text for one in named.entities]) == ("positive", [name])
     assert glad.model.startswith("checkpoint:mood@")
     assert handed.model.startswith("hosted:")
+
+
+async def test_a_checkpoint_may_do_one_task_and_the_bundled_model_the_other(given, tmp_path):
+    pytest.importorskip("torch", reason="the extra `checkpoint` isn't installed")
+    mood = make(tmp_path / "mood", "roberta", "sentiment", ("negative", "neutral", "positive"))
+    names = make(tmp_path / "names", "roberta", "names", ("O", "B-PER", "I-PER"))
+    text, name = next(sentences())
+    async with reading(given(sentiment_model=str(mood))) as analyzer:
+        (glad,) = await analyzer.analyze([f"{GLAD}, in Berlin"])
+    async with reading(given(ner_model=str(names))) as analyzer:
+        (named,) = await analyzer.analyze([text])
+
+    assert glad.sentiment is not None
+    assert glad.sentiment.label == "positive"
+    assert [entity.text for entity in glad.entities] == ["Berlin"]
+    assert re.fullmatch(r"checkpoint:mood@[0-9a-f]{8}\+roomtone-.+", glad.model)
+    assert named.sentiment is not None
+    assert [entity.text for entity in named.entities] == [name]
+    assert re.fullmatch(r"roomtone-.+\+checkpoint:names@[0-9a-f]{8}", named.model)
+    assert not was_sent(glad.model)

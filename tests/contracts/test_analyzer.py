@@ -19,6 +19,7 @@ from bot.analysis.checkpoint import Checkpoint, Source
 from bot.analysis.embedded import FOLDER, Embedded
 from bot.analysis.fallback import Fallback
 from bot.analysis.hosted import Endpoint, Hosted
+from bot.analysis.paired import Paired
 from tests.bot.analysis.checkpoints import make
 from tests.bot.analysis.spending import InMemorySpending
 from tests.servers.inference import ENTITIES_MODEL, SENTIMENT_MODEL, Inference, status
@@ -93,7 +94,7 @@ async def hosted(server: Inference) -> AsyncIterator[Hosted]:
 @asynccontextmanager
 async def opened(name: str, request: pytest.FixtureRequest) -> AsyncIterator[Analyzer]:
     """The analyzer of that name, ready."""
-    if name in {"embedded", "batching"} and not (FOLDER / "model.onnx").exists():
+    if name in {"embedded", "batching", "paired"} and not (FOLDER / "model.onnx").exists():
         pytest.skip("the bundled model isn't in this checkout")
     match name:
         case "embedded":
@@ -117,11 +118,14 @@ async def opened(name: str, request: pytest.FixtureRequest) -> AsyncIterator[Ana
         case "batching":
             async with Embedded(threads=1) as embedded, Batching(embedded) as batching:
                 yield batching
+        case "paired":
+            async with Inference() as server, hosted(server) as names, Embedded(threads=1) as embedded:
+                yield Paired(embedded, names)
         case _:
             raise ValueError(name)
 
 
-@pytest.fixture(params=["embedded", "checkpoint", "hosted", "fallback", "batching"])
+@pytest.fixture(params=["embedded", "checkpoint", "hosted", "fallback", "batching", "paired"])
 async def analyzer(request: pytest.FixtureRequest) -> AsyncIterator[Analyzer]:
     async with opened(request.param, request) as analyzer:
         yield analyzer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -21,7 +22,8 @@ from tests.servers import inference
 from tests.servers.inference import ENTITIES_MODEL, SENTIMENT_MODEL, Behaviour, Inference
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-QUICK = Patience(connect=2, write=2, read=0.5, pool=2, whole=1, attempts=3, first_wait=0.001, longest_wait=0.1)
+PATIENT = Patience(connect=20, write=20, read=20, pool=20, whole=30, attempts=3, first_wait=0.001, longest_wait=0.1)
+HURRIED = replace(PATIENT, read=1.5, whole=2)
 
 STORMS = {
     "slow start": inference.hangs,
@@ -47,7 +49,7 @@ STORMS = {
 
 @asynccontextmanager
 async def ingesting(
-    server: Inference, storage: Storage, *, limits: Limits | None = None, **more: int
+    server: Inference, storage: Storage, *, limits: Limits | None = None, patience: Patience = PATIENT, **more: int
 ) -> AsyncIterator[tuple[Ingest, Budget]]:
     base = f"{server.url}/models"
     budget = Budget(storage.spending, limits or Limits(), now=lambda: NOW)
@@ -57,7 +59,7 @@ async def ingesting(
             Endpoint.at(ENTITIES_MODEL, base=base),
             budget,
             token=Token("hf_" + "x" * 34),
-            patience=QUICK,
+            patience=patience,
             **more,  # type: ignore[arg-type]
         ) as hosted,
         Fallback({"hosted": hosted}, rest=0.05) as fallback,
@@ -87,7 +89,7 @@ async def drained(ingest: Ingest, storage: Storage, *, tries: int = 400) -> None
 async def test_in_a_storm_messages_wait_the_reason_is_kept_and_afterwards_each_is_read_once(
     storage: Storage, storm: Behaviour
 ) -> None:
-    async with Inference() as server, ingesting(server, storage) as (ingest, budget):
+    async with Inference() as server, ingesting(server, storage, patience=HURRIED) as (ingest, budget):
         server.always = storm
         await ingest.accept(*(a_message(n, text=f"thanks Grace, that was number {n}") for n in range(1, 21)))
         with pytest.raises(Unavailable):
