@@ -190,6 +190,7 @@ class History:
         except Missing:
             await self._accept(ChannelGone(room(workspace, channel), self._clock(), Gone.DELETED))
             await self._rooms.stop(workspace, channel)
+            self._intake.leave(room(workspace, channel))
         except Hidden:
             _log.warning("a channel is hidden from us; allow View Channel and Read Message History", channel=channel)
 

@@ -68,6 +68,8 @@ class Parts:
         subscribing = Subscribing(storage.subscriptions, author)
         self._answers = Answers(trends, storage.ledger, storage.inbox, storage.names, subscribing)
         self.given: list[Answer] = []
+        self.meanwhile: Callable[[], None] = lambda: None
+        """What happens while a question is being answered."""
         self.adapter = Discord(
             token,
             accept=self.accept,
@@ -96,6 +98,7 @@ class Parts:
 
     async def answer(self, question: Question, *, visible: Sequence[Place] | None = None) -> Answer:
         """The real answer, of which the test keeps a note."""
+        self.meanwhile()
         self.given.append(await self._answers.answer(question, visible=visible))
         return self.given[-1]
 

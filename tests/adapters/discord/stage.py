@@ -47,6 +47,23 @@ class Stage:
         await self.parts.ingest.accept(ChannelSeen(place, channel.name, at), *said)
         await self.parts.ingest.drain()
 
+    async def thread(self, parent: Any, name: str = "a thread") -> Any:
+        """Ann begins a thread, or a post of a forum."""
+        self.env.backend.create_thread(parent.id, name, self.ann.id)
+        await self.env.settle()
+        return parent.threads[-1]
+
+    async def kept(self) -> list[str]:
+        """What people wrote and was kept, once all of it is."""
+        await self.parts.adapter.intake.settled()
+        await self.parts.ingest.drain()
+        return self.parts.texts()
+
+    async def counted(self, channel: Any) -> int:
+        """How many messages count for a channel."""
+        await self.kept()
+        return sum(c.messages for c in await self.parts.storage.readings.channels() if c.channel.id == str(channel.id))
+
 
 @asynccontextmanager
 async def stage(storage: Storage) -> AsyncIterator[Stage]:

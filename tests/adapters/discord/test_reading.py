@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import discord
+import pytest
+import simcord
+
 from adapters.discord.translate import author
-from bot.message import Gone, Message, Platform
+from bot.message import ChannelGone, Deletion, Gone, Message, Platform
 from storage import Storage
+from tests.adapters.discord.parts import Parts, until
 from tests.adapters.discord.payloads import PSEUDONYMS
 from tests.adapters.discord.stage import said, stage, us
 
@@ -67,3 +72,120 @@ async def test_19_a_server_that_removed_us_leaves_the_numbers(storage: Storage):
         await on.parts.ingest.drain()
         (general,) = [c for c in await storage.readings.channels() if c.channel.id == str(on.general.id)]
         assert (general.messages, general.gone) == (1, None)
+
+
+async def test_1_written_edited_edited_back_and_deleted(storage: Storage):
+    async with stage(storage) as on:
+        await on.manager.slash(on.general, "roomtone start")
+        before = await on.counted(on.general)
+        said = await on.ann.send(on.general, "it is broken")
+        other = await on.ben.send(on.general, "great work")
+        for text in ("great", "it is broken"):
+            await on.ann.edit(said, text)
+        after_edits = await on.counted(on.general)
+        await on.ann.delete(said)
+        await on.ben.delete(other)
+
+        assert on.parts.texts()[-3:] == ["it is broken", "great work", "great"]
+        assert [after_edits - before, await on.counted(on.general) - before] == [2, 0]
+
+
+async def test_8_what_happened_during_an_outage_is_as_if_it_had_been_seen(storage: Storage):
+    async with stage(storage) as on:
+        for channel in (on.general, on.secret):
+            await on.manager.slash(channel, "roomtone start")
+        stays, goes = [await on.ann.send(on.general, text) for text in ("stays", "goes")]
+        before = await on.counted(on.general)
+        await on.env.advance_time(60)
+        shard = on.env.bot.get_shard(0)
+        await shard.disconnect()
+        await on.ann.edit(stays, "it is broken")
+        await on.ann.delete(goes)
+        await on.ben.send(on.general, "said meanwhile")
+        on.env.backend.delete_channel(on.secret.id)
+        await on.env.advance_time(300)
+        await shard.reconnect()
+        await on.env.settle()
+        await until(lambda: {"it is broken", "said meanwhile"} <= set(on.parts.texts()))
+        await until(lambda: any(isinstance(event, Deletion) for event in on.parts.kept))
+        await until(lambda: any(isinstance(event, ChannelGone) for event in on.parts.kept))
+
+        assert await on.counted(on.general) == before
+        assert await on.counted(on.secret) == 0
+
+
+async def test_11_posts_and_the_chat_of_every_kind_of_channel_are_read(storage: Storage):
+    async with stage(storage) as on:
+        made = [
+            on.guild.create_forum_channel("forum"),
+            on.guild.create_voice_channel("voice"),
+            on.guild.create_stage_channel("stage"),
+            on.guild.create_news_channel("news"),
+        ]
+        await on.env.settle()
+        for channel in made:
+            place = await on.thread(channel) if channel.name == "forum" else channel
+            await on.manager.slash(place, "roomtone start")
+            await on.ann.send(place, f"in the {channel.name}")
+
+        assert [text for text in await on.kept() if text.startswith("in the ")] == [
+            f"in the {channel.name}" for channel in made
+        ]
+        assert [await on.counted(channel) for channel in made] == [1, 1, 1, 1]
+
+
+async def test_19_whoever_is_out_stays_out_in_a_burst_in_threads_and_in_what_is_caught_up_with(storage: Storage):
+    async with stage(storage) as on:
+        await on.manager.slash(on.general, "roomtone start")
+        thread = await on.thread(on.general)
+        before = await on.counted(on.general)
+        await on.ann.send(thread, "counted until ann is out")
+        for number in range(20):
+            await on.ann.send(on.general, f"burst {number}")
+            if number == 9:
+                await on.ann.slash(on.general, "roomtone opt-out")
+        await on.ann.send(thread, "out in a thread")
+        await on.ben.send(thread, "ben in a thread")
+        shard = on.env.bot.get_shard(0)
+        await shard.disconnect()
+        await on.ann.send(on.general, "out while away")
+        await on.ben.send(on.general, "ben while away")
+        await shard.reconnect()
+        await on.env.settle()
+        await until(lambda: "ben while away" in on.parts.texts())
+
+        assert await on.counted(on.general) - before == 2
+
+
+async def test_20_without_the_intent_no_empty_text_is_taken_for_a_mood(storage: Storage):
+    """Discord refuses to connect at all, so nothing arrives that could be taken for one."""
+    allowed = discord.Intents.default()
+    client = Parts(storage).adapter.client()
+
+    with pytest.raises(discord.PrivilegedIntentsRequired):
+        async with simcord.run(client, shard_count=1, approved_intents=allowed):
+            raise AssertionError("it connected")
+
+
+async def test_21_threads_follow_their_channel_which_may_be_renamed_moved_and_stopped_in_mid_burst(storage: Storage):
+    async with stage(storage) as on:
+        await on.manager.slash(on.general, "roomtone start")
+        begun = await on.thread(on.general)
+        unread = await on.thread(on.secret)
+        category = on.guild.create_category("archive")
+        await on.env.settle()
+        for number in range(30):
+            for place in (on.general, begun, unread):
+                await on.ben.send(place, f"{place.name} {number}")
+            if number == 9:
+                on.env.backend.edit_channel(on.general.id, {"name": "lounge", "parent_id": category.id})
+                await on.env.settle()
+            if number == 19:
+                await on.parts.adapter.intake.settled()
+                await on.manager.slash(on.general, "roomtone stop")
+        said = await on.kept()
+        (lounge,) = [c for c in await storage.readings.channels() if c.channel.id == str(on.general.id)]
+
+        assert [text for text in said if text.startswith("a thread")] == [f"a thread {n}" for n in range(20)]
+        assert len([text for text in said if text.startswith(("general", "lounge"))]) == 20
+        assert lounge.name == "lounge"
