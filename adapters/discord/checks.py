@@ -27,7 +27,7 @@ LEAST = discord.Permissions(
 DEADLINE = 30.0
 
 _WORDS = {
-    "view_channel": "View Channel",
+    "read_messages": "View Channel",  # as discord.py calls it where it names each
     "send_messages": "Send Messages",
     "send_messages_in_threads": "Send Messages in Threads",
     "embed_links": "Embed Links",

@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from adapters.discord.translate import written
+from adapters.discord.translate import room, written
 from bot.importing import Skipped
 from bot.ingest import Ingest
-from bot.message import Deletion, Event, MessageId
+from bot.message import ChannelSeen, Deletion, Event, MessageId
 from storage import open_storage
 from tests.adapters.discord.parts import Foreseeable, until
 from tests.adapters.discord.payloads import GENERAL, GUILD, PSEUDONYMS, message, user
@@ -90,13 +90,18 @@ def _more(server: LocalDiscord, counter: str, than: int) -> bool:
 
 async def imported(database: Path, server: LocalDiscord, gone: Sequence[str]) -> None:
     """The final state, as if it had been brought in at once."""
-    events: list[Event] = []
-    for payload in server.messages[GENERAL].values():
-        event = written(payload, workspace=GUILD, thread=False, pseudonyms=PSEUDONYMS)
-        assert not isinstance(event, Skipped)
-        events.append(event)
-    place = events[0].id.channel  # type: ignore[union-attr]  # all are messages
-    events += [Deletion(MessageId(place, id_), NOW) for id_ in gone]
+    places = [(channel, channel in server.threads) for channel in server.messages]
+    events: list[Event] = [
+        ChannelSeen(room(GUILD, channel), "", AT, parent=room(GUILD, GENERAL))
+        for channel, is_thread in places
+        if is_thread
+    ]
+    for channel, is_thread in places:
+        for payload in server.messages[channel].values():
+            event = written(payload, workspace=GUILD, thread=is_thread, pseudonyms=PSEUDONYMS)
+            assert not isinstance(event, Skipped)
+            events.append(event)
+    events += [Deletion(MessageId(room(GUILD, GENERAL), id_), NOW) for id_ in gone]
     async with open_storage(str(database), KEY, sole=True) as storage:
         ingest = Ingest(storage.inbox, Foreseeable(), storage.ledger)
         await ingest.accept(*events)

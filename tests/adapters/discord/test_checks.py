@@ -9,7 +9,7 @@ from discord.http import Route
 from adapters.discord.checks import application_id, examine, invite
 from adapters.discord.client import MISSING_INTENT, REFUSED
 from bot.doctor import Finding
-from tests.servers.discord import GENERAL, GUILD, TOKEN, local_discord
+from tests.servers.discord import EVERYTHING, GENERAL, GUILD, TOKEN, local_discord
 
 
 def test_the_invitation_asks_for_the_least():
@@ -40,7 +40,7 @@ async def test_20_a_switch_that_is_off_is_named_with_its_mend():
     assert intents == Finding("discord intents", False, MISSING_INTENT)
 
 
-async def test_missing_permissions_are_named_for_each_channel():
+async def test_13_missing_permissions_are_named_for_each_channel():
     async with local_discord() as server:
         allowed = discord.Permissions(view_channel=True, send_messages=True, send_messages_in_threads=True)
         server.guild["roles"][0]["permissions"] = str(allowed.value)
@@ -52,6 +52,29 @@ async def test_missing_permissions_are_named_for_each_channel():
     )
     assert not general.ok
     assert (gone.subject, gone.ok) == ("discord channel 99", False)
+
+
+@pytest.mark.parametrize(
+    ("denied", "named"),
+    [
+        ("read_message_history", "Read Message History"),
+        ("embed_links", "Embed Links"),
+        ("attach_files", "Attach Files"),
+        ("send_messages", "Send Messages,"),
+        ("send_messages_in_threads", "Send Messages in Threads"),
+        ("view_channel", "View Channel"),
+    ],
+)
+async def test_13_each_missing_permission_has_its_line(denied: str, named: str):
+    async with local_discord() as server:
+        everything = discord.Permissions(int(EVERYTHING))
+        everything.update(**{denied: False})
+        server.guild["roles"][0]["permissions"] = str(everything.value)
+
+        _, general = await examine(TOKEN, {GUILD: {int(GENERAL)}})
+
+    assert not general.ok
+    assert named in general.says
 
 
 async def test_a_wrong_token_and_a_silent_network_are_told_apart(monkeypatch: pytest.MonkeyPatch):

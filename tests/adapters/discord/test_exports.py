@@ -60,8 +60,8 @@ def whole(records: Sequence[Any]) -> Files:
     return {"general.json": document(records), "general - a thread.json": document(thread, **place)}
 
 
-NEW: dict[str, Any] = {"timestampEdited": None, "callEndedTimestamp": None, "isPinned": False, "attachments": [], "embeds": [],
-       "stickers": [], "reactions": [], "mentions": [], "inlineEmojis": []}  # fmt: skip
+NEW: dict[str, Any] = dict.fromkeys(("timestampEdited", "callEndedTimestamp"))
+NEW |= {name: [] for name in ("attachments", "embeds", "stickers", "reactions", "mentions", "inlineEmojis")}
 MENTION = {"content": "ask @ann or <@901>", "mentions": [{"id": ANN, "name": "ann", "nickname": "ann"}]}
 
 STYLES: dict[str, Callable[[], Files]] = {

@@ -10,6 +10,7 @@ import time
 import pytest
 from structlog.testing import capture_logs
 
+from adapters.discord import client
 from adapters.discord.translate import room
 from bot.answer import Answer, Chart, ChartKind
 from bot.errors import PlatformError
@@ -40,6 +41,21 @@ async def test_4_a_gateway_that_is_down_at_start_is_waited_for(storage: Storage)
             await until(lambda: "message 1" in parts.texts())
 
     assert [fault.times for fault in server.faults] == [0, 0, 0, 0]
+
+
+async def test_4_a_server_that_says_nothing_at_the_login_is_not_waited_for(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(client, "LOGIN_DEADLINE", 0.3)
+    async with local_discord() as server:
+        server.faults += [Fault("GET", "/users/@me", 0), Fault("GET", "/users/@me", -1)]
+        parts = Parts(storage)
+        await parts.read()
+        async with parts.running():
+            await server.write(message(1, content="message 1"))
+            await until(lambda: "message 1" in parts.texts())
+
+    assert [fault.times for fault in server.faults] == [0, 0]
 
 
 async def test_4_a_socket_that_falls_silent_is_replaced_and_nothing_is_missing(storage: Storage):

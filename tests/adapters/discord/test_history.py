@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from structlog.testing import capture_logs
+
 from adapters.discord.history import BACKFILL
 from adapters.discord.translate import room, snowflake
 from bot.message import ChannelGone, Deletion, Gone, Platform
@@ -100,6 +102,29 @@ async def test_8_a_channel_deleted_meanwhile_leaves_the_numbers(storage: Storage
 
     (gone,) = [event for event in parts.kept if isinstance(event, ChannelGone)]
     assert (gone.channel, gone.why) == (room(GUILD, GENERAL), Gone.DELETED)
+
+
+async def test_8_a_channel_that_we_may_not_see_any_more_keeps_its_numbers(storage: Storage):
+    async with local_discord() as server:
+        first = Parts(storage, clock=lambda: NOW)
+        await first.read()
+        async with first.running():
+            await spoken(server, 1, 3)
+            await until(lambda: len(first.texts()) == 3)
+        await first.ingest.drain()
+        with server.unseen():
+            await spoken(server, 4, 4)
+        server.faults.append(Fault("GET", PAGES, 403, times=100, body={"message": "Missing Access", "code": 50001}))
+
+        second = Parts(storage, clock=lambda: NOW)
+        with capture_logs() as logged:
+            async with second.running(ready=False):
+                await until(lambda: any("hidden from us" in line["event"] for line in logged))
+        await second.ingest.drain()
+        (general,) = [c for c in await storage.readings.channels() if c.messages]
+
+    assert (general.messages, general.gone) == (3, None)
+    assert second.adapter.rooms.started(GUILD) == {int(GENERAL)}
 
 
 async def test_8_a_server_that_removed_us_meanwhile_leaves_the_numbers(storage: Storage):

@@ -46,7 +46,7 @@ def sizes(reply: Reply) -> dict[str, int]:
 
 
 @given(answers(), st.booleans(), st.booleans())
-def test_every_limit_is_kept_whatever_is_said(answer: Answer, public: bool, embeds: bool):
+def test_15_every_limit_is_kept_whatever_is_said(answer: Answer, public: bool, embeds: bool):
     measured = sizes(render(answer, public=public, embeds=embeds))
 
     assert {name: size for name, size in measured.items() if size > LIMITS[name]} == {}
@@ -62,12 +62,12 @@ def test_in_public_an_answer_has_six_lines_at_most(answer: Answer):
 
 
 @given(ODD, st.lists(ODD, max_size=5))
-def test_a_puzzled_reply_keeps_the_limit(message: str, suggestions: list[str]):
+def test_15_a_puzzled_reply_keeps_the_limit(message: str, suggestions: list[str]):
     assert length(puzzled(QuestionError(message, suggestions)).content) <= LIMITS["content"]
 
 
 @given(ODD, st.integers(2, 60))
-def test_a_cut_text_is_no_longer_and_never_ends_inside_a_character(text: str, most: int):
+def test_15_a_cut_text_is_no_longer_and_never_ends_inside_a_character(text: str, most: int):
     cut = shortened(text, most)
 
     assert length(cut) <= most

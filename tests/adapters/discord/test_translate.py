@@ -62,7 +62,7 @@ def test_a_message_in_a_thread_belongs_to_the_thread_whose_root_has_the_threads_
 SNAPSHOT = {"message": {"type": 0, "content": "somebody else's words", "timestamp": AT.isoformat()}}
 LINK = {"type": "link", "url": "https://example.org", "title": "others' words", "description": "and more of them"}
 
-# DISCORD.md §10, scenario 10: one line for each row of the table of shapes.
+# One line for each shape that a message can have.
 SHAPES: dict[str, tuple[dict[str, Any], tuple[str, bool] | None]] = {
     "default": ({"type": 0}, ("good morning", False)),
     "reply": ({"type": 19, "referenced_message": message(9, content="quoted")}, ("good morning", False)),
@@ -114,7 +114,7 @@ SHAPES: dict[str, tuple[dict[str, Any], tuple[str, bool] | None]] = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_every_shape_is_one_event_or_none(shape: str):
+def test_10_every_shape_is_one_event_or_none(shape: str):
     fields, expected = SHAPES[shape]
     event = translated(message(**fields))
 
@@ -124,11 +124,11 @@ def test_every_shape_is_one_event_or_none(shape: str):
 @pytest.mark.parametrize(
     "fields", [{"embeds": [LINK]}, {"pinned": True}, {"flags": 1 << 2}, {"flags": 1}, {"flags": 32}]
 )
-def test_an_update_without_an_edit_changes_nothing(fields: dict[str, Any]):
+def test_9_an_update_without_an_edit_changes_nothing(fields: dict[str, Any]):
     assert translated(message(**fields)) == translated(message())
 
 
-def test_an_embeds_update_that_cuts_the_edits_microseconds_changes_nothing():
+def test_9_an_embeds_update_that_cuts_the_edits_microseconds_changes_nothing():
     edited = translated(message(edited_timestamp="2026-03-02T10:00:00.766195+00:00"))
     again = translated(message(edited_timestamp="2026-03-02T10:00:00.766000+00:00", embeds=[LINK]))
 
@@ -137,7 +137,7 @@ def test_an_embeds_update_that_cuts_the_edits_microseconds_changes_nothing():
     assert edited.revised_at == datetime(2026, 3, 2, 10, 0, 0, 766000, tzinfo=UTC)
 
 
-def test_an_edit_to_nothing_retracts_the_text():
+def test_9_an_edit_to_nothing_retracts_the_text():
     event = translated(message(content="", edited_timestamp="2026-03-02T10:00:00+00:00"))
 
     assert isinstance(event, Message)
@@ -159,7 +159,7 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(sorted(message())), JSON) | JSON)
-def test_any_json_is_translated_or_skipped(odd: Any):
+def test_5_any_json_is_translated_or_skipped(odd: Any):
     payload = {**message(), **odd} if isinstance(odd, dict) else odd
 
     assert isinstance(translated(payload), Message | Skipped)
@@ -213,7 +213,6 @@ def test_a_snowflake_is_a_time_to_the_millisecond_rounded_up(since: timedelta):
     assert timedelta(0) <= moment(snowflake(at)) - at < timedelta(milliseconds=1)
 
 
-# DISCORD.md §10, scenario 12: what is a question to us.
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
@@ -227,7 +226,7 @@ def test_a_snowflake_is_a_time_to_the_millisecond_rounded_up(since: timedelta):
         ("<@1> how is <@902>?", "how is <@902>?"),
     ],
 )
-def test_a_mention_in_the_text_is_a_question(content: str, expected: str):
+def test_12_a_mention_in_the_text_is_a_question(content: str, expected: str):
     assert mentions(content, OURS)
     assert asked(content, OURS) == expected
 
@@ -245,7 +244,7 @@ def test_a_mention_in_the_text_is_a_question(content: str, expected: str):
         "",
     ],
 )
-def test_what_only_quotes_a_mention_is_no_question(content: str):
+def test_12_what_only_quotes_a_mention_is_no_question(content: str):
     assert not mentions(content, OURS)
 
 
@@ -260,7 +259,7 @@ def test_any_order_of_a_messages_life_has_the_same_latest_revision():
     assert ends == {"first"}
 
 
-def test_scenario_22_an_exported_message_is_the_same_message():
+def test_22_an_exported_message_is_the_same_message():
     payload = message(content="the kettle boils", edited_timestamp="2026-03-02T10:00:00.766195+00:00")
     header = Header(room(GUILD, GENERAL), "general", private=False, direct=False, parent=None, parent_name="")
     record = {
