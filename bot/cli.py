@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partial
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -298,18 +299,30 @@ def analyze(
     `roomtone analyze --json -` reads one message a line and writes one JSON object a line, in order.
     """
     from bot import app
+    from bot.analysis import Analysis
+    from bot.shapes import analysis_as_json
+    from bot.stream import analyze_stream
 
     if text is None and not jsonl:
         raise typer.BadParameter("Give a message, or - to read messages from standard input.")
     if text is not None and text != "-":
-        analysis = perform(lambda settings: app.analyze(settings, text))
+
+        async def one(settings: Settings) -> Analysis:
+            async with app.reading(settings) as analyzer:
+                return (await analyzer.analyze([text]))[0]
+
+        analysis = perform(one)
         if json_:
-            print_json(app.analysis_as_json(text, analysis))
+            print_json(analysis_as_json(text, analysis))
         else:
-            out.print(app.render_analysis(text, analysis))
+            out.print(app.analysed(text, analysis))
         return
-    bad = perform(lambda settings: app.analyze_stream(settings, sys.stdin.buffer, write=print_json, jsonl=jsonl))
-    if bad:
+
+    async def work(settings: Settings) -> int:
+        async with app.reading(settings) as analyzer:
+            return await analyze_stream(analyzer, sys.stdin.buffer, write=print_json, jsonl=jsonl)
+
+    if perform(work):
         raise SystemExit(1)
 
 
@@ -345,6 +358,9 @@ def evaluate(
     `roomtone evaluate FILE --model embedded --against cardiffnlp/twitter-roberta-base-sentiment-latest` compares two.
     """
     from bot import app
+    from bot.evaluation import Evaluation, report
+    from bot.evaluation.picture import picture as draw
+    from bot.evaluation.runs import evaluations
 
     if not files and not behaviour:
         raise typer.BadParameter("Name a labelled JSONL file, or --behaviour.")
@@ -356,8 +372,8 @@ def evaluate(
                   disable=not err.is_terminal, transient=True) as bar:  # fmt: skip
         task = bar.add_task("", total=None)
         for result in perform(
-            lambda settings: app.evaluations(
-                settings,
+            lambda settings: evaluations(
+                partial(app.reading_with, settings),
                 files or (),
                 model=model,
                 against=against,
@@ -367,22 +383,23 @@ def evaluate(
                 progress=lambda lines: bar.advance(task, lines),
             )
         ):
-            if picture is not None:
-                picture.write_bytes(app.picture_of(result))
+            if picture is not None and isinstance(result, Evaluation):
+                picture.write_bytes(draw(result))
             if json_:
                 print_json(result.as_json())
             else:
-                out.print(app.render_result(result, failures=show_errors))
+                out.print(report.show(result, failures=show_errors))
 
 
 @cli.command()
 def channels(database: Database = None, sample: Sample = False, json_: AsJson = False) -> None:
     """List the channels and how much of each was read."""
     from bot import app
+    from bot.shapes import channel_as_json
 
     async def work(settings: Settings) -> list[dict[str, Any]]:
         async with app.opened(settings, database=database, sample=sample) as opened:
-            return [app.channel_as_json(summary) for summary in await opened.storage.readings.channels()]
+            return [channel_as_json(summary) for summary in await opened.storage.readings.channels()]
 
     found = perform(work)
     if json_:

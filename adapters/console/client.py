@@ -27,6 +27,11 @@ from bot.ingest import Ingest
 from bot.privacy import Pseudonyms
 from bot.question import SUBJECTS, Place, parse
 
+WELCOME = "Roomtone, on what you have imported."
+WELCOME_TO_SAMPLE = (
+    "Roomtone, on a made-up workspace: nothing is imported yet. `roomtone import PATH` brings your own export in."
+)
+
 OWN_COMMANDS = {
     "join": "/join #channel     type and ask in another channel",
     "as": "/as NAME           type as somebody else",
@@ -68,7 +73,11 @@ class Terminal:
         self._console = console
 
     async def run(self) -> None:
-        """Read lines until the end of input or `/quit`."""
+        """Say where one is, show the digest, and read lines until the end of input or `/quit`."""
+        self._console.print(Text(WELCOME_TO_SAMPLE if self._may_talk else WELCOME, style="bold"))
+        how = "Type to talk, /help to ask" if self._may_talk else "Ask with a slash, /help lists how"
+        self._console.print(Text(f"You are in #{self._here.name}. {how}, Ctrl-D to leave.\n", style="dim"))
+        await self.ask("digest")
         async for line in self._lines():
             if not await self.take(line.strip()):
                 return

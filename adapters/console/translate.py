@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import assert_never
+from datetime import datetime
 
-from bot.message import (
-    Channel,
-    ChannelGone,
-    ChannelSeen,
-    Deletion,
-    Event,
-    Message,
-    MessageId,
-    Platform,
-    Pseudonym,
-    Reaction,
-    ReactionsCleared,
-)
+from bot.message import Channel, Message, MessageId, Platform, Pseudonym
 from bot.privacy import Pseudonyms
 
 
@@ -31,16 +17,3 @@ def said(line: str, *, by: Pseudonym, channel: Channel, at: datetime) -> Message
     """A line typed into `channel`. Its time, to the microsecond, is its id."""
     sent_at = at.replace(microsecond=at.microsecond // 1000 * 1000)
     return Message(MessageId(channel, f"{at.timestamp():.6f}"), by, sent_at, sent_at, line)
-
-
-def moved(event: Event, by: timedelta) -> Event:
-    """The same event, `by` later: a sample of last month becomes one of last week. Ids stay as they are."""
-    match event:
-        case Message():
-            return replace(event, sent_at=event.sent_at + by, revised_at=event.revised_at + by)
-        case Deletion():
-            return replace(event, deleted_at=event.deleted_at + by)
-        case Reaction() | ReactionsCleared() | ChannelSeen() | ChannelGone():
-            return replace(event, at=event.at + by)
-        case _:
-            assert_never(event)

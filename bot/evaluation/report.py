@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from typing import assert_never
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -16,6 +17,19 @@ from bot.evaluation.scores import NOT_READ, Comparison, EntityScores, Evaluation
 
 MOST_SKIPPED = 10
 """Line numbers named before the rest is only counted."""
+
+
+def show(result: Evaluation | Behaviour | Comparison, *, failures: int = 0) -> RenderableType:
+    """Whatever `roomtone evaluate` found; of the behavioural suite at most `failures` failures."""
+    match result:
+        case Evaluation():
+            return show_evaluation(result)
+        case Comparison():
+            return show_comparison(result)
+        case Behaviour():
+            return show_behaviour(result, failures=failures)
+        case _:
+            assert_never(result)
 
 
 def show_evaluation(evaluation: Evaluation) -> RenderableType:

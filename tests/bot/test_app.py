@@ -7,13 +7,16 @@ import json
 import re
 import subprocess
 import sys
+from functools import partial
 from typing import Any
 
 import pytest
 
 from bot.analysis import was_sent
-from bot.app import evaluations, examine, reading, who_reads
+from bot.app import examine, reading, reading_with
 from bot.errors import ConfigurationError, Unavailable
+from bot.evaluation.runs import evaluations
+from bot.readers import who_reads
 from bot.settings import Settings
 from tests.bot.analysis.checkpoints import GLAD, make, sentences
 from tests.servers import inference
@@ -183,7 +186,7 @@ async def test_two_models_are_compared_on_the_same_lines(given, tmp_path):
     file.write_text("".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in lines * 4))
     async with Inference() as server:
         (result,) = await evaluations(
-            given(**hosted_at(server)),
+            partial(reading_with, given(**hosted_at(server))),
             [file],
             model="embedded",
             against="hosted",
@@ -205,8 +208,8 @@ async def test_a_checkpoint_for_sentiment_alone_is_not_scored_on_names(given, tm
 
     with pytest.raises(ConfigurationError, match="reads sentiment alone"):
         await evaluations(
-            given(), [file], model="acme/mood", against=None, behaviour=False, lower_cased=False, misses=0,
-            progress=lambda lines: None,
+            partial(reading_with, given()), [file], model="acme/mood", against=None, behaviour=False, lower_cased=False,
+            misses=0, progress=lambda lines: None,
         )  # fmt: skip
 
 

@@ -19,10 +19,9 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from adapters.console.translate import moved
 from adapters.discord.translate import snowflake
 from adapters.exports import open_export
-from bot import app, logs
+from bot import app, logs, sample
 from bot.importing import Aside, Line
 from bot.message import ChannelSeen, Message
 from bot.settings import Settings
@@ -63,7 +62,7 @@ async def main(folder: Path) -> None:
 
 def fill(server: LocalDiscord) -> dict[str, str]:
     """The sample's channels and messages, moved so that they end with last week; ids by channel name."""
-    items = list(open_export(app.SAMPLE, PSEUDONYMS, workspace="sample"))
+    items = list(open_export(sample.FOLDER, PSEUDONYMS, workspace="sample"))
     lines = [item for item in items if isinstance(item, Line)]
     seen = [item.event for item in items if isinstance(item, Aside) and isinstance(item.event, ChannelSeen)]
     called = {event.channel: event.name for event in seen}
@@ -74,7 +73,7 @@ def fill(server: LocalDiscord) -> dict[str, str]:
     server.channels.clear()
     names: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
-        found = moved(line.message, by)
+        found = sample.moved(line.message, by)
         assert isinstance(found, Message)
         name = called[found.id.channel]
         channel = names.setdefault(name, str(20 + len(names)))
