@@ -53,6 +53,9 @@ LOOK_EVERY = 30.0
 TRY_SECONDS = 600.0
 """How long a try may take."""
 
+A_DAY = timedelta(hours=23)
+"""The shortest there is."""
+
 RESERVED = timedelta(minutes=15)
 """How long a post is reserved, and so until it is tried again; a quarter of its lateness, if that is longer."""
 
@@ -175,6 +178,9 @@ class Author:
     async def _alert(self, due: Due, wanted: Subscription | None, now: datetime) -> Made:
         if wanted is None:
             return Made(None, "alerts are off")
+        posts = await self._kept.posts(due.channel, Sort.ALERT)
+        if any(post.state is State.POSTED and due.at - post.due.at < A_DAY for post in posts):
+            return Made(None, "an alert was raised within the last day")  # its time was changed since
         (place,), _ = await self._places(due.channel, (due.channel,))
         zone = ZoneInfo(wanted.times.zone)
         reading = await self._trends.mood([place.channel], window_before(due.at), zone, now)
@@ -252,8 +258,9 @@ class Delivery:
         try:
             async with asyncio.timeout(TRY_SECONDS):
                 await self._try(due, wanted, now)
-        except (RoomtoneError, TimeoutError) as error:
-            why = str(error) or "It took too long."
+        except Exception as error:
+            # Whatever it is, it mustn't end the reading; and what nobody foresaw may have anything in its text.
+            why = str(error) if isinstance(error, RoomtoneError) else f"It failed ({type(error).__name__})."
             await self._kept.settle(due, State.WAITING, why=why)
             _log.warning("a post waits", sort=due.sort, channel=due.channel.id, why=why)
 

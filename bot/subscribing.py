@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from bot.alerts import SHARP
-from bot.answer import Answer, Visibility
+from bot.answer import Answer
 from bot.delivery import Author
 from bot.errors import QuestionError
 from bot.message import Platform
@@ -58,12 +58,14 @@ class Subscribing:
         sort = Sort.DIGEST if order.verb is Verb.DIGEST_ON else Sort.ALERT
         places = question.sides[0].places
         # What has passed already isn't due any more: the first post comes after this.
+        before = await self._kept.subscription(order.target.channel, sort)
         subscription = Subscription(
             order.target.channel,
             sort,
             order.times,
             since=question.asked_at,
             channels=tuple(place.channel for place in places) if sort is Sort.DIGEST else (),
+            is_low=before is not None and before.is_low,
         )
         await self._kept.subscribe(subscription)
         here = where([order.target])
@@ -75,7 +77,8 @@ class Subscribing:
         else:
             about = "the week before" if places == (order.target,) else f"{where(places)}, of the week before,"
             line = f"The digest of {about} is posted in {here} {order.times.words()}."
-        return _said(order.target, line, _first(subscription, question.asked_at))
+        preview = ("digest preview",) if sort is Sort.DIGEST else ()
+        return _said(order.target, line, _first(subscription, question.asked_at), suggestions=preview)
 
     async def _when(self, place: Place, now: datetime) -> Answer:
         lines = []
@@ -91,7 +94,7 @@ class Subscribing:
                 lines.append(f"A sharp drop is looked for {wanted.times.words()}; {_next(wanted, now)}.{state}")
             zone = ZoneInfo(wanted.times.zone) if wanted is not None else ZoneInfo("UTC")
             lines += [told for post in posts if (told := _became(post, name, zone)) is not None][:2]
-        return _said(place, *lines)
+        return _said(place, *lines, suggestions=("digest preview",))
 
     async def _preview(self, question: Question, order: Order) -> Answer:
         wanted = await self._kept.subscription(order.target.channel, Sort.DIGEST)
@@ -133,9 +136,9 @@ def _became(post: Post, name: str, zone: ZoneInfo) -> str | None:
             return f"The {name} of {due} waits. {post.why or ''}".rstrip()
 
 
-def _said(place: Place, *lines: str) -> Answer:
+def _said(place: Place, *lines: str, suggestions: tuple[str, ...] = ()) -> Answer:
     return Answer(
         title=f"What is posted in {where([place])}",
         lines=tuple(shortened(line, 200 if number == 0 else 400) for number, line in enumerate(lines)),
-        visibility=Visibility.ASKER,
+        suggestions=suggestions,
     )

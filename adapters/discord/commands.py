@@ -216,6 +216,11 @@ class Commands(app_commands.Group):
         """Switch the weekly digest on."""
         await self._ask(interaction, f"digest on {weekday} {hour:02}:00", zone, share=True)
 
+    @command(description="When this channel's digest comes by itself, and what became of the last ones")
+    async def schedule(self, interaction: Asked) -> None:
+        """Ask what is posted here."""
+        await self._ask(interaction, "schedule")
+
     @command(name="digest-off", description="Post no digest in this channel")
     async def digest_off(self, interaction: Asked) -> None:
         """Switch the weekly digest off."""

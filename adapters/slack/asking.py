@@ -17,6 +17,7 @@ from adapters.slack.outlet import Outlet
 from adapters.slack.people import People, Person
 from adapters.slack.render import Asked, message, refused, said
 from adapters.slack.translate import Us
+from bot import orders
 from bot.answer import Answer, Visibility
 from bot.errors import PlatformError, QuestionError, RoomtoneError
 from bot.message import Platform
@@ -82,8 +83,10 @@ class Asking:
             answer = await self.answer(text, asker, at=at)
         except RoomtoneError as error:
             return refused(error)
-        # A direct conversation has nobody to share with.
-        offered = None if asker.is_direct else Asked(text, at)
+        # A direct conversation has nobody to share with, and what was done once isn't done again.
+        wanted = orders.read(text.strip())
+        is_once = wanted is not None and wanted.verb.is_change
+        offered = None if asker.is_direct or is_once else Asked(text, at)
         return message(answer, offered, table_block=table_block, permalinks=self._url)
 
     async def answer(self, text: str, asker: Asker, *, at: datetime) -> Answer:

@@ -38,6 +38,8 @@ class PostOffice:
         """Die as a killed process does: next to the post, but before or after it is made."""
         self.refuses = 0
         """How many of the next posts fail."""
+        self.breaks = False
+        """Fail once in a way that nobody foresaw."""
         self.behind = False
         self.tries = 0
 
@@ -52,6 +54,9 @@ class PostOffice:
 
     async def post(self, channel: Channel, answer: Answer, /, *, key: str) -> MessageId:
         self.tries += 1
+        if self.breaks:
+            self.breaks = False
+            raise ZeroDivisionError("somebody's words")
         if self.dies_before:
             raise KeyboardInterrupt
         if self.refuses:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -267,6 +269,7 @@ async def test_a_digest_that_is_sent_by_hand_is_posted_once_and_leaves_the_weekl
 
 ALERTS = Subscription(GENERAL, Sort.ALERT, Times(None, 17, 0, "UTC"), since=AT)
 TUESDAY = datetime(2026, 5, 5, 17, 0, tzinfo=UTC)
+TODAY = TUESDAY - 8 * HOUR
 
 
 def usually(person: int, number: int) -> str:
@@ -278,70 +281,113 @@ def angry(person: int, number: int) -> str:
     return "broken" if number % 4 else "well"
 
 
-async def many_days(storage: Storage, *low: datetime) -> None:
-    """Ten weeks of days like any other; on those of `low`, most is angry."""
-    days = [TUESDAY - 8 * HOUR + number * DAY for number in range(-70, 8)]
-    usual = [day for day in days if day not in low]
-    await talk(storage, *usual, people=14, each=4, text=usually)
-    if low:
-        await talk(storage, *low, people=14, each=4, text=angry)
+@pytest.fixture(scope="module")
+def ten_weeks(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database in which every Tuesday to Saturday of ten weeks was like any other."""
+    path = Path(shutil.copy(empty_database, tmp_path_factory.mktemp("weeks") / "roomtone.db"))
+
+    async def fill() -> None:
+        async with open_storage(str(path), KEY, sole=True) as storage:
+            days = [TODAY - weeks * WEEK + day * DAY for weeks in range(1, 10) for day in range(6)]
+            await talk(storage, *days, people=14, each=4, text=usually)
+
+    asyncio.run(fill())
+    return path
 
 
-async def test_a_sharp_drop_is_told_once_until_the_mood_has_come_back(storage: Storage, office: PostOffice):
-    today = TUESDAY - 8 * HOUR
-    await many_days(storage, today, today + DAY, today + 4 * DAY)
-    await storage.subscriptions.subscribe(replace(ALERTS, since=TUESDAY - DAY))
+@pytest.fixture
+async def room(ten_weeks: Path, tmp_path: Path) -> AsyncIterator[Storage]:
+    """That database, open and a test's own."""
+    async with open_storage(str(shutil.copy(ten_weeks, tmp_path / "room.db")), KEY, sole=True) as storage:
+        yield storage
 
-    await at(storage, office, *(TUESDAY + number * DAY for number in range(6)))
+
+async def a_week(storage: Storage, *low: int) -> None:
+    """Tuesday to Sunday; on those days of `low` (0 is Tuesday), most is angry."""
+    for day in range(6):
+        text = angry if day in low else usually
+        await talk(storage, TODAY + day * DAY, people=14, each=4, text=text)
+
+
+async def test_a_sharp_drop_is_told_once_until_the_mood_has_come_back(room: Storage, office: PostOffice):
+    await a_week(room, 0, 1, 4)
+    await room.subscriptions.subscribe(replace(ALERTS, since=TUESDAY - DAY))
+
+    await at(room, office, *(TUESDAY + number * DAY for number in range(6)))
 
     assert [post["title"] for post in office.posted] == [
         "#general: a sharp drop, 5 May 2026",
         "#general: a sharp drop, 9 May 2026",
     ]
     assert "tenser than usual in the last 24 hours" in str(office.posted[0]["lines"])
-    assert [why for _, _, why in reversed(await became(storage, Sort.ALERT))] == [
+    assert [why for _, _, why in reversed(await became(room, Sort.ALERT))] == [
         None, "the mood is still low", "the mood came back", "no sharp drop", None, "the mood came back",
     ]  # fmt: skip
 
 
-async def test_days_like_any_other_raise_no_alert(storage: Storage, office: PostOffice):
-    await many_days(storage)
-    await storage.subscriptions.subscribe(replace(ALERTS, since=TUESDAY - DAY))
+async def test_a_changed_time_brings_no_second_alert_within_a_day(room: Storage, office: PostOffice):
+    await a_week(room, 0)
+    await room.subscriptions.subscribe(replace(ALERTS, since=TUESDAY - HOUR))
+    await at(room, office, TUESDAY)
+    await room.subscriptions.subscribe(replace(ALERTS, times=Times(None, 19, 0, "UTC"), since=TUESDAY + HOUR))
 
-    await at(storage, office, *(TUESDAY + number * DAY for number in range(5)))
-
-    assert office.posted == []
-    assert {why for _, _, why in await became(storage, Sort.ALERT)} == {"no sharp drop"}
-
-
-async def test_an_alert_that_is_half_a_day_late_is_history(storage: Storage, office: PostOffice):
-    await many_days(storage, TUESDAY - 8 * HOUR)
-    await storage.subscriptions.subscribe(replace(ALERTS, since=TUESDAY - HOUR))
-
-    await at(storage, office, TUESDAY + 13 * HOUR)
-
-    assert office.posted == []
-    assert await became(storage, Sort.ALERT) == [(TUESDAY, State.SKIPPED, TOO_LATE)]
-
-
-async def test_a_crash_leaves_one_alert_and_remembers_that_the_mood_is_low(storage: Storage, office: PostOffice):
-    await many_days(storage, TUESDAY - 8 * HOUR)
-    await storage.subscriptions.subscribe(replace(ALERTS, since=TUESDAY - HOUR))
-    office.dies_after = True
-    with pytest.raises(KeyboardInterrupt):
-        await at(storage, office, TUESDAY)
-    office.dies_after = False
-
-    await at(storage, office, TUESDAY + HOUR)
+    await at(room, office, TUESDAY + 2 * HOUR)
 
     assert len(office.posted) == 1
-    kept = await storage.subscriptions.subscription(GENERAL, Sort.ALERT)
+    assert (await became(room, Sort.ALERT))[0][2] == "an alert was raised within the last day"
+
+
+async def test_what_nobody_foresaw_waits_and_hinders_nobody_else(storage: Storage, office: PostOffice):
+    await talk(storage, AT)
+    await talk(storage, AT, channel=RANDOM, name="off-topic")
+    for channel in (GENERAL, RANDOM):
+        await storage.subscriptions.subscribe(replace(WEEKLY, since=MONDAY, channel=channel, channels=(channel,)))
+    office.breaks = True
+
+    await at(storage, office, MONDAY)
+
+    assert [post["channel"] for post in office.posted] == ["random"]
+    assert await became(storage) == [(MONDAY, State.WAITING, "It failed (ZeroDivisionError).")]
+
+
+async def test_days_like_any_other_raise_no_alert(room: Storage, office: PostOffice):
+    await a_week(room)
+    await room.subscriptions.subscribe(replace(ALERTS, since=TUESDAY - DAY))
+
+    await at(room, office, *(TUESDAY + number * DAY for number in range(5)))
+
+    assert office.posted == []
+    assert {why for _, _, why in await became(room, Sort.ALERT)} == {"no sharp drop"}
+
+
+async def test_an_alert_that_is_half_a_day_late_is_history(room: Storage, office: PostOffice):
+    await a_week(room, 0)
+    await room.subscriptions.subscribe(replace(ALERTS, since=TUESDAY - HOUR))
+
+    await at(room, office, TUESDAY + 13 * HOUR)
+
+    assert office.posted == []
+    assert await became(room, Sort.ALERT) == [(TUESDAY, State.SKIPPED, TOO_LATE)]
+
+
+async def test_a_crash_leaves_one_alert_and_remembers_that_the_mood_is_low(room: Storage, office: PostOffice):
+    await a_week(room, 0)
+    await room.subscriptions.subscribe(replace(ALERTS, since=TUESDAY - HOUR))
+    office.dies_after = True
+    with pytest.raises(KeyboardInterrupt):
+        await at(room, office, TUESDAY)
+    office.dies_after = False
+
+    await at(room, office, TUESDAY + HOUR)
+
+    assert len(office.posted) == 1
+    kept = await room.subscriptions.subscription(GENERAL, Sort.ALERT)
     assert kept == replace(ALERTS, since=TUESDAY - HOUR, is_low=True)
-    assert [post.state for post in await storage.subscriptions.posts(GENERAL, Sort.ALERT)] == [State.POSTED]
+    assert [post.state for post in await room.subscriptions.posts(GENERAL, Sort.ALERT)] == [State.POSTED]
 
 
-async def tell(storage: Storage, *events: ChannelSeen | ChannelGone) -> None:
-    ingest = Ingest(storage.inbox, Reader(), storage.ledger)
+async def tell(room: Storage, *events: ChannelSeen | ChannelGone) -> None:
+    ingest = Ingest(room.inbox, Reader(), room.ledger)
     await ingest.accept(*events)
     await ingest.drain()
 

@@ -23,10 +23,13 @@ from adapters.discord.render import literal
 from adapters.discord.translate import room
 from adapters.slack.render import spoken
 from bot.answers import Answers
+from bot.delivery import Author
 from bot.ingest import Ingest
 from bot.message import Channel, ChannelSeen, Deletion, Message, Platform, Reaction, Window
 from bot.privacy import Pseudonyms
 from bot.question import Place, parse
+from bot.schedule import Sort, Times
+from bot.subscribing import Subscribing
 from bot.trends import Trends
 from storage import Storage, open_storage
 from tests.adapters.discord import parts as on_discord
@@ -98,7 +101,9 @@ class Terminal:
 async def console(database: Path) -> AsyncIterator[Stage]:
     async with open_storage(str(database), KEY, sole=True) as storage:
         ingest = Ingest(storage.inbox, on_slack.Reader(), storage.ledger)
-        answers = Answers(Trends(storage.readings), storage.ledger, storage.inbox, storage.names)
+        trends = Trends(storage.readings)
+        subscribing = Subscribing(storage.subscriptions, Author(storage.subscriptions, trends, zone=ZONE))
+        answers = Answers(trends, storage.ledger, storage.inbox, storage.names, subscribing)
         terminal = Terminal(storage, ingest, answers)
         await ingest.accept(ChannelSeen(terminal.channel, "general", datetime.now(UTC)))
         yield terminal
@@ -285,3 +290,15 @@ async def test_the_same_questions_get_the_same_answers(stage: Stage, tmp_path: P
         expected = {question: await reference.ask("U1", question) for question in QUESTIONS}
 
     assert {question: await stage.ask("U1", question) for question in QUESTIONS} == expected
+
+
+async def test_the_same_order_leaves_the_same_subscription(stage: Stage):
+    await stage.ask("U1", "digest on weekly friday 16:30 Europe/Berlin for #general")
+
+    kept = [
+        (each.channel, each.sort, each.times, each.channels)
+        for each in await stage.storage.subscriptions.subscriptions()
+    ]
+    assert kept == [(stage.channel, Sort.DIGEST, Times(4, 16, 30, "Europe/Berlin"), (stage.channel,))]
+    said = await stage.ask("U1", "digest when #general")
+    assert "The digest is posted in #general on Fridays at 16:30 (Europe/Berlin); next on Friday" in said

@@ -326,6 +326,7 @@ async def test_an_order_given_in_a_channel_is_what_home_shows(slack: server.Slac
     await slack.until(lambda: bool(slack.views))
 
     assert "on Fridays at 16:30 (Europe/Berlin)" in words(agreed)
+    assert share_button(agreed) is None
     chosen = [block["element"]["initial_option"]["value"] for block in slack.views[-1]["blocks"][1:]]
     assert chosen == ["4", "16:30", "Europe/Berlin"]
 
