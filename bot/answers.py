@@ -9,6 +9,7 @@ from typing import Protocol, assert_never
 
 from rapidfuzz import fuzz, process
 
+from bot.analysis.budget import Status, TokenAge
 from bot.answer import Align, Answer, Column, Table, Visibility
 from bot.digest import Digests
 from bot.entities import canonical
@@ -38,6 +39,7 @@ from bot.wording import (
     side,
     signed,
     span,
+    spent,
     when,
     where,
     within,
@@ -73,6 +75,14 @@ class Queue(Protocol):
         ...
 
 
+class Meter(Protocol):
+    """Knows how hosted inference stands; a Watch is one."""
+
+    async def status(self) -> Status:
+        """What was used of its budgets, how its calls went, and what is to be said of its token."""
+        ...
+
+
 class Aliases(Protocol):
     """Knows what the team calls things; a Names is one."""
 
@@ -91,11 +101,13 @@ class Answers:
         queue: Queue,
         aliases: Aliases | None = None,
         subscribing: Subscribing | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._trends = trends
         self._consent = consent
         self._queue = queue
         self._aliases = aliases
+        self._meter = meter
         self._digests = Digests(trends)
         self._subscribing = subscribing
 
@@ -342,6 +354,8 @@ class Answers:
         if count.set_aside:
             why = listed([f"{reason} ({number})" for reason, number in sorted(count.reasons.items())])
             lines.append(f"{counted(count.set_aside, 'message')} could not be read and were set aside: {why}.")
+        if self._meter is not None:
+            lines += _of_hosted(await self._meter.status())
         return Answer("Status", tuple(lines))
 
     async def _privacy(self, question: Question) -> Answer:
@@ -423,6 +437,17 @@ class Answers:
             return [f"Nothing has been read in {where(looked_at.places)} yet."]
         whole = Window(min(first for first, _ in times), max(last for _, last in times) + timedelta(microseconds=1))
         return [f"There are messages from {dates_of(whole, question.zone)}."]
+
+
+def _of_hosted(status: Status) -> list[str]:
+    lines = [f"Sent to a hosted model: {spent(status)}."]
+    calls = f"{counted(status.errors, 'call')} failed today"
+    lines.append(f"{calls}." if status.latency is None else f"{calls}; one takes {status.latency:.2f} s.")
+    if status.problem is not None:
+        lines.append(f"The latest failure was at {status.problem.at:%Y-%m-%d %H:%M} UTC: {status.problem.reason}")
+    if status.token_days is not None and status.token_age is TokenAge.FRESH:
+        lines.append(f"Its token is {counted(status.token_days, 'day')} old; it should be replaced after 30.")
+    return [*lines, *status.warnings]
 
 
 def _side(question: Question) -> Side:

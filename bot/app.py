@@ -103,7 +103,9 @@ async def opened(
     async with (
         _storage(url, key, works=works or sample, alone=alone) as storage,
         # The sample's own database keeps no account: one budget is one budget.
-        readers.reading(settings, _account(settings) if sample else lambda: nullcontext(storage.spending)) as analyzer,
+        nullcontext(_account(settings) if sample else lambda: nullcontext(storage.spending)) as account,
+        readers.reading(settings, account) as analyzer,
+        readers.metered(settings, account) as meter,
     ):
         trends = Trends(storage.readings)
         author = Author(storage.subscriptions, trends, zone=own_zone(settings))
@@ -113,7 +115,7 @@ async def opened(
             pseudonyms=Pseudonyms(key),
             analyzer=analyzer,
             ingest=Ingest(storage.inbox, analyzer, storage.ledger),
-            answers=Answers(trends, storage.ledger, storage.inbox, storage.names, subscribing),
+            answers=Answers(trends, storage.ledger, storage.inbox, storage.names, subscribing, meter),
             author=author,
             zone=own_zone(settings),
         )

@@ -15,8 +15,9 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
-from bot.analysis.budget import Span, Status, TokenAge
+from bot.analysis.budget import Status, TokenAge
 from bot.store import InboxCount
+from bot.wording import spent
 
 OURS = ("bot", "adapters", "storage")
 LEAST_FREE_MIB = 500
@@ -119,12 +120,7 @@ def inbox(count: InboxCount) -> Iterator[Finding]:
 
 def hosted_budget(status: Status) -> Finding:
     """What hosted inference has used of its budgets, how its calls went, and what is unusual."""
-    used = [
-        f"{line.used:,} of {line.limit:,} {line.unit} {'today' if line.span is Span.DAY else 'this month'}"
-        for line in status.lines
-        if line.limit is not None
-    ]
-    says = f"{', '.join(used)}; {status.errors:,} failed today"
+    says = f"{spent(status)}; {status.errors:,} failed today"
     says += "." if status.latency is None else f", {status.latency:.2f} s a request."
     if status.unusual is not None:
         says += f" This hour has {status.unusual:.1f} times the requests of the busiest hour of the last week."
@@ -136,7 +132,7 @@ def hosted_budget(status: Status) -> Finding:
     return Finding("hosted budget", not full, says)
 
 
-def hosted_token(status: Status, *, can_write: bool | None, silent: str) -> Iterator[Finding]:
+def hosted_token(status: Status, *, silent: str) -> Iterator[Finding]:
     """How old the token is, and whether it may do more than it has to; `silent` is why its issuer doesn't say."""
     if status.token_since is not None:
         since = f"{status.token_since:%Y-%m-%d}"
@@ -147,13 +143,13 @@ def hosted_token(status: Status, *, can_write: bool | None, silent: str) -> Iter
                 yield Finding("hosted token", True, f"In use since {since}, over 30 days: replace it soon.")
             case _:
                 yield Finding("hosted token", True, f"In use since {since}.")
-    if can_write:
+    if status.can_write:
         yield Finding(
             "token's rights",
             False,
             "It may write to repositories; make one that may make inference calls and nothing else, and revoke this.",
         )
-    elif can_write is False:
+    elif status.can_write is False:
         yield Finding("token's rights", True, "It may not write to repositories.")
     elif silent:
         yield Finding("token's rights", True, f"Not known: {silent}")

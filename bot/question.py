@@ -122,7 +122,7 @@ SUBJECTS: Mapping[Subject, About] = MappingProxyType(
             "last 30 days",
         ),
         Subject.STATUS: About(
-            "Whether Roomtone is up to date, and what is waiting.",
+            "Whether Roomtone is up to date, what is waiting, and what hosted inference used.",
             "status",
             ("status",),
             ("health", "ping"),

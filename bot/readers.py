@@ -19,6 +19,7 @@ from bot.settings import BUNDLED, Settings
 
 if TYPE_CHECKING:
     from bot.analysis.hosted import Hosted
+    from bot.analysis.watch import Watch
 
 Account: TypeAlias = Callable[[], AbstractAsyncContextManager[Spending]]
 """Opens the account of what hosted calls use; asked for it only where hosted inference is on."""
@@ -47,6 +48,19 @@ async def reading_with(model: str | None, settings: Settings, account: Account) 
             yield await stack.enter_async_context(reading(settings, account))
         else:
             yield await stack.enter_async_context(Batching(await _reader(model, settings, account, stack)))
+
+
+@asynccontextmanager
+async def metered(settings: Settings, account: Account) -> AsyncIterator[Watch | None]:
+    """What hosted inference used, for whoever asks; None where it is off. Raises ConfigurationError."""
+    if "hosted" not in who_reads(settings):
+        yield None
+        return
+    from bot.analysis.watch import Watch
+
+    async with AsyncExitStack() as stack:
+        hosted, budget = await _hosted(settings, account, stack)
+        yield Watch(budget, hosted.whoami)
 
 
 def who_reads(settings: Settings) -> Sequence[str]:
@@ -97,8 +111,8 @@ async def _examined_hosted(settings: Settings, account: Account) -> Sequence[doc
                 facts, silent = await hosted.whoami(), ""
             except RoomtoneError as error:
                 facts, silent = None, str(error)
-            status = await budget.status(token_created=facts.created_at if facts else None)
-            token = doctor.hosted_token(status, can_write=facts.can_write if facts else None, silent=silent)
+            status = await budget.status(facts=facts)
+            token = doctor.hosted_token(status, silent=silent)
             return [doctor.hosted_budget(status), *(token if settings.hosted_token else ())]
     except ConfigurationError:
         return []  # said by the reader itself

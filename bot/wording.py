@@ -9,6 +9,7 @@ from math import isclose
 from zoneinfo import ZoneInfo
 
 from bot.analysis import was_sent
+from bot.analysis.budget import Span, Status
 from bot.days import Unit
 from bot.estimates import Change, Mood, Share, TooFew
 from bot.message import Window
@@ -242,6 +243,16 @@ def rests_on(reading: Reading) -> str:
 def _hosted(reading: Reading) -> bool:
     # Names are counted whoever read them, moods by one model alone.
     return any(was_sent(model) for model in (reading.model, *reading.others) if model is not None)
+
+
+def spent(status: Status) -> str:
+    """'212 of 1,000 requests today (788 left), 3,400 of 30,000 requests this month (26,600 left)'."""
+    return ", ".join(
+        f"{line.used:,} of {line.limit:,} {line.unit} {'today' if line.span is Span.DAY else 'this month'} "
+        f"({line.left:,} left)"
+        for line in status.lines
+        if line.limit is not None
+    )
 
 
 def left_out(left: LeftOut) -> str:

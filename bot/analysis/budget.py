@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NewType, Protocol
@@ -117,6 +117,15 @@ class Spending(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class TokenFacts:
+    """What the hub says of the token. `can_write` is True where it may change repositories: more than reading needs."""
+
+    role: str
+    can_write: bool
+    created_at: datetime | None
+
+
 class Span(StrEnum):
     """How long a budget lasts."""
 
@@ -157,7 +166,8 @@ class Status:
     """What `doctor` and `/roomtone status` show of hosted inference.
 
     `lines` are requests and characters of this UTC day and month; `errors` and `latency` (mean seconds for a request,
-    None without one) are today's. `unusual` says how many times its busiest hour of the last week this hour has had,
+    None without one) are today's. `token_days` is the token's age, `can_write` whether it may change repositories; None
+    is not known. `unusual` says how many times its busiest hour of the last week this hour has had,
     where that is worth a look. `warnings` are sentences for an operator, worst first.
     """
 
@@ -168,7 +178,9 @@ class Status:
     unusual: float | None
     token_since: datetime | None
     token_age: TokenAge | None
-    warnings: tuple[str, ...] = field(default=())
+    token_days: int | None
+    can_write: bool | None
+    warnings: tuple[str, ...] = ()
 
 
 class Budget:
@@ -217,18 +229,20 @@ class Budget:
             problem=Problem(reason, self._now()) if reason else None,
         )
 
-    async def status(self, *, token_created: datetime | None = None) -> Status:
-        """How the budget stands now; the token is as old as its issuer says, else as long as it has been used here."""
+    async def status(self, *, facts: TokenFacts | None = None) -> Status:
+        """How it stands now; the token is as old as its issuer says in `facts`, else as long as it was used here."""
         now = self._now()
         hours = [hour(now - timedelta(hours=back)) for back in range(PATTERN_HOURS + 1)]
         uses = await self._spending.uses([month(now), day(now), *hours])
         lines = self._lines(now, uses)
         today = uses[day(now)]
         unusual = unusual_rate(uses[hours[0]].requests, [uses[one].requests for one in hours[1:]])
-        since = token_created
+        since = facts.created_at if facts else None
         if since is None and self._fingerprint:
             since = await self._spending.first_seen(self._fingerprint, now)
         age = None if since is None else token_age(now - since)
+        days = None if since is None else (now - since).days
+        can_write = facts.can_write if facts else None
         return Status(
             lines=lines,
             errors=today.errors,
@@ -237,7 +251,9 @@ class Budget:
             unusual=unusual,
             token_since=since,
             token_age=age,
-            warnings=_warnings(lines, unusual, age, None if since is None else now - since),
+            token_days=days,
+            can_write=can_write,
+            warnings=_warnings(lines, unusual, age, days, can_write),
         )
 
     def _lines(self, now: datetime, uses: Mapping[Period, Use]) -> tuple[Line, ...]:
@@ -314,7 +330,7 @@ def _begins_anew(now: datetime, span: Span) -> datetime:
 
 
 def _warnings(
-    lines: Sequence[Line], unusual: float | None, age: TokenAge | None, days: timedelta | None
+    lines: Sequence[Line], unusual: float | None, age: TokenAge | None, days: int | None, can_write: bool | None
 ) -> tuple[str, ...]:
     found = []
     for line in sorted(lines, key=lambda line: -line.share):
@@ -326,5 +342,7 @@ def _warnings(
     if unusual is not None:
         found.append(f"This hour has {unusual:.1f} times the requests of the busiest hour of the last week.")
     if age in {TokenAge.ROTATE, TokenAge.OVERDUE} and days is not None:
-        found.append(f"The token is {days.days} days old: replace it{' now' if age is TokenAge.OVERDUE else ' soon'}.")
+        found.append(f"The token is {days} days old: replace it{' now' if age is TokenAge.OVERDUE else ' soon'}.")
+    if can_write:
+        found.append("The token may write to repositories: replace it by one for inference calls alone.")
     return tuple(found)

@@ -20,7 +20,7 @@ import structlog
 from cachetools import TTLCache
 
 from bot.analysis import HOSTED, Analysis, Entity, Sentiment, responses
-from bot.analysis.budget import Budget
+from bot.analysis.budget import Budget, TokenFacts
 from bot.analysis.labels import NOTHING_SAID, Piece, Scale, Tags
 from bot.analysis.masking import Masked, mask
 from bot.analysis.responses import Malformed, Miscounted
@@ -41,15 +41,6 @@ _PLAIN = "It is what it is."
 _log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class TokenFacts:
-    """What the hub says of a token. `can_write` is True where it may change repositories: more than reading needs."""
-
-    role: str
-    can_write: bool
-    created_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

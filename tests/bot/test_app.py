@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bot.analysis import was_sent
-from bot.app import examine, reading, reading_with
+from bot.app import examine, opened, reading, reading_with
 from bot.errors import ConfigurationError, Unavailable
 from bot.evaluation.runs import evaluations
 from bot.readers import who_reads
@@ -160,9 +160,38 @@ async def test_doctor_shows_who_reads_the_budget_and_the_token(given):
 
     assert says["hosted model"][1].startswith(f"hosted:{SENTIMENT_MODEL}+{ENTITIES_MODEL}, first answer")
     assert says["hosted budget"][0]
-    assert says["hosted budget"][1].startswith("2 of 1,000 requests today, 2 of 30,000 requests this month; 0 failed")
+    assert says["hosted budget"][1].startswith(
+        "2 of 1,000 requests today (998 left), 2 of 30,000 requests this month (29,998 left); 0 failed today, "
+    )
     assert says["hosted token"][1].startswith("In use since ")
     assert "secret-of-ours" not in str(says)
+
+
+async def test_a_question_after_the_status_shows_what_hosted_inference_used_and_how_it_failed(given):
+    async with Inference() as server, opened(given(analyzers="hosted", **hosted_at(server))) as app:
+        await app.analyzer.analyze(["I love it, says Grace"])
+        server.always = inference.status(401)
+        with pytest.raises(Unavailable):
+            await app.analyzer.analyze(["this is broken"])
+        answer = await app.ask("status")
+
+    asked = len(server.asked)
+    assert answer.lines[:2] == (
+        "Everything that arrived has been read.",
+        f"Sent to a hosted model: {asked} of 1,000 requests today ({1000 - asked} left), "
+        f"{asked} of 30,000 requests this month ({30_000 - asked:,} left).",
+    )
+    assert re.fullmatch(rf"{asked - 2} calls? failed today; one takes \d+\.\d\d s\.", answer.lines[2])
+    assert re.fullmatch(r"The latest failure was at .+ UTC: The server doesn't accept the token .*", answer.lines[3])
+    assert answer.lines[4:] == ("Its token is 0 days old; it should be replaced after 30.",)
+    assert "secret-of-ours" not in str(answer)
+
+
+async def test_a_status_without_hosted_inference_says_nothing_of_it(given):
+    async with opened(given()) as app:
+        answer = await app.ask("status")
+
+    assert answer.lines == ("Everything that arrived has been read.",)
 
 
 async def test_doctor_shows_why_hosted_inference_fails(given):

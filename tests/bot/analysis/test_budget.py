@@ -12,6 +12,7 @@ from bot.analysis.budget import (
     Line,
     Span,
     TokenAge,
+    TokenFacts,
     Use,
     day,
     hour,
@@ -148,7 +149,7 @@ async def test_the_token_is_as_old_as_its_first_use_here_unless_its_issuer_knows
     clock.now += timedelta(days=40)
 
     by_use = await budget.status()
-    by_issuer = await budget.status(token_created=NOON - timedelta(days=60))
+    by_issuer = await budget.status(facts=TokenFacts("read", False, NOON - timedelta(days=60)))
 
     assert (by_use.token_age, by_use.warnings) == (TokenAge.ROTATE, ("The token is 40 days old: replace it soon.",))
     assert (by_issuer.token_age, by_issuer.warnings) == (

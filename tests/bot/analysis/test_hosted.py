@@ -20,8 +20,8 @@ import structlog
 import trustme
 
 from bot.analysis import Kind, Label
-from bot.analysis.budget import Budget, Cap, Limits, Use, day
-from bot.analysis.hosted import Endpoint, Hosted, TokenFacts
+from bot.analysis.budget import Budget, Cap, Limits, TokenFacts, Use, day
+from bot.analysis.hosted import Endpoint, Hosted
 from bot.analysis.transport import Failed, Patience, Token, Transport
 from bot.errors import ConfigurationError, Refused, StorageBusy, Unavailable
 from tests.bot.analysis.spending import InMemorySpending
