@@ -187,7 +187,8 @@ class Variation:
                     tags=(*example.tags[:at], 0, *example.tags[at:]),
                 )
         chance = draw.random()
-        forget = self._settings["forget_case_entities" if example.tags is not None else "forget_case_sentiment"]
+        about_names = example.tags is not None or example.opinion is not None
+        forget = self._settings["forget_case_entities" if about_names else "forget_case_sentiment"]
         if chance < forget:
             return replace(example, shapes=tuple(Shape.UNTOLD if shape else 0 for shape in example.shapes))
         if chance < forget + self._settings["lower_case"]:  # as people type: a capital here and there, but not on names
