@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,8 @@ WORDS = 50
 @pytest.fixture(scope="module")
 def network() -> Network:
     torch.manual_seed(0)
-    return Network(WORDS, dropout=0.0, size=Size(width=48, layers=2, inner=96)).eval()
+    network: Network = Network(WORDS, dropout=0.0, size=Size(width=48, layers=2, inner=96)).eval()
+    return network
 
 
 def texts(count: int) -> list[Example]:
@@ -36,7 +38,7 @@ def a_text(label: int) -> Example:
     return Example(((5,), (6, 7)), (Shape.LOWER, Shape.LOWER), "semeval", label)
 
 
-def read(network: Network, examples: list[Example]) -> tuple[torch.Tensor, torch.Tensor]:
+def read(network: Network, examples: list[Example]) -> tuple[Any, Any]:
     with torch.inference_mode():
         sentiment, tags = network(data.packed(examples, 0, 1))
     return sentiment, tags
