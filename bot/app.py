@@ -28,7 +28,6 @@ from bot.analysis.budget import Spending
 from bot.answer import Answer
 from bot.answers import Answers
 from bot.chart import Charts
-from bot.delivery import Author
 from bot.errors import AlreadyRunning, ConfigurationError, RoomtoneError
 from bot.importing import Report, bring_in
 from bot.ingest import Ingest
@@ -41,6 +40,7 @@ from bot.shapes import planned_as_json
 from bot.subscribing import Subscribing
 from bot.supervision import kept_up, together
 from bot.trends import Trends
+from bot.writer import Writer
 from storage import Storage, open_storage
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class App:
     analyzer: Analyzer
     ingest: Ingest
     answers: Answers
-    author: Author
+    writer: Writer
     zone: ZoneInfo
 
     async def places(self) -> tuple[Place, ...]:
@@ -108,15 +108,15 @@ async def opened(
         readers.metered(settings, account) as meter,
     ):
         trends = Trends(storage.readings)
-        author = Author(storage.subscriptions, trends, zone=own_zone(settings))
-        subscribing = Subscribing(storage.subscriptions, author)
+        writer = Writer(storage.subscriptions, trends, storage.inbox, zone=own_zone(settings))
+        subscribing = Subscribing(storage.subscriptions, writer)
         app = App(
             storage=storage,
             pseudonyms=Pseudonyms(key),
             analyzer=analyzer,
             ingest=Ingest(storage.inbox, analyzer, storage.ledger),
             answers=Answers(trends, storage.ledger, storage.inbox, storage.names, subscribing, meter),
-            author=author,
+            writer=writer,
             zone=own_zone(settings),
         )
         if sample:
@@ -219,7 +219,7 @@ async def run_platforms(app: App, settings: Settings) -> None:
                 notes=app.storage.notes,
                 held=app.storage.held,
                 subscriptions=app.storage.subscriptions,
-                author=app.author,
+                writer=app.writer,
                 pseudonyms=app.pseudonyms,
                 zone=app.zone,
                 draw=charts.png,
@@ -231,7 +231,7 @@ async def planned_posts(settings: Settings, *, database: str | None) -> Sequence
     """What is posted next for every subscription, as `roomtone digest --dry-run --json` prints it."""
     async with opened(settings, database=database) as app:
         names = {place.channel: place.name for place in await app.places()}
-        return [planned_as_json(post, names, _as_posted) for post in await app.author.planned(datetime.now(UTC))]
+        return [planned_as_json(post, names, _as_posted) for post in await app.writer.planned(datetime.now(UTC))]
 
 
 def _as_posted(platform: Platform, answer: Answer) -> tuple[str, Mapping[str, Any] | None]:
@@ -302,7 +302,7 @@ def _slack(app: App, access: Access, charts: Charts) -> Slack:
         access,
         ingest=app.ingest,
         answers=app.answers,
-        author=app.author,
+        writer=app.writer,
         stores=Stores(
             storage.inbox,
             storage.ledger,

@@ -7,9 +7,9 @@ from typing import Any
 
 from bot.analysis import Analysis
 from bot.answer import Answer, answer_as_json
-from bot.delivery import Planned
 from bot.message import Channel, Platform
 from bot.store import ChannelSummary
+from bot.writer import Planned
 
 
 def analysis_as_json(text: str, analysis: Analysis) -> dict[str, Any]:

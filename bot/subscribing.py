@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 from bot.alerts import SHARP
 from bot.answer import Answer
-from bot.delivery import Author
 from bot.errors import QuestionError
 from bot.message import Platform
 from bot.orders import Verb
@@ -15,6 +14,7 @@ from bot.question import Order, Place, Question
 from bot.schedule import Due, Post, Sort, State, Subscription
 from bot.store import Subscriptions
 from bot.wording import shortened, where
+from bot.writer import Writer
 
 SILENT = (Platform.CONSOLE, Platform.OTHER)
 """Where nothing is posted."""
@@ -26,9 +26,9 @@ LATELY = 5
 class Subscribing:
     """Carries out orders. Whether whoever gives one may is decided before, by whom they are on their platform."""
 
-    def __init__(self, kept: Subscriptions, author: Author) -> None:
+    def __init__(self, kept: Subscriptions, writer: Writer) -> None:
         self._kept = kept
-        self._author = author
+        self._writer = writer
 
     async def carry_out(self, question: Question) -> Answer:
         """Do what `question.order` says, and say what is so now. Raises QuestionError, StorageError."""
@@ -99,7 +99,7 @@ class Subscribing:
     async def _preview(self, question: Question, order: Order) -> Answer:
         wanted = await self._kept.subscription(order.target.channel, Sort.DIGEST)
         zone = ZoneInfo(wanted.times.zone) if wanted is not None else question.zone
-        return await self._author.preview(order.target, wanted, zone, question.asked_at)
+        return await self._writer.preview(order.target, wanted, zone, question.asked_at)
 
     async def _send(self, place: Place, now: datetime) -> Answer:
         if place.channel.platform in SILENT:

@@ -22,12 +22,13 @@ from adapters.discord.intake import Accept, Intake
 from adapters.discord.outlet import Draw, Outlet, Room
 from adapters.discord.reach import ClientReach
 from adapters.discord.rooms import Rooms
-from bot.delivery import LOOK_EVERY, Author, Delivery
+from bot.delivery import LOOK_EVERY, Delivery
 from bot.errors import ConfigurationError
 from bot.message import Channel, Platform
 from bot.privacy import Pseudonyms
 from bot.store import Cursors, Held, Notes, Readings, Subscriptions
 from bot.trends import Trends
+from bot.writer import Writer
 
 LONGEST_PAUSE = 300.0
 """Seconds between attempts to connect."""
@@ -71,7 +72,7 @@ class Discord:
         notes: Notes,
         held: Held,
         subscriptions: Subscriptions,
-        author: Author,
+        writer: Writer,
         pseudonyms: Pseudonyms,
         zone: ZoneInfo,
         draw: Draw,
@@ -121,7 +122,7 @@ class Discord:
             clock=clock,
         )
         way_out = WayOut(self.outlet, self.rooms, self.intake, servers=reach.workspaces, place=self.place)
-        self.delivery = Delivery(subscriptions, author, way_out, clock=clock)
+        self.delivery = Delivery(subscriptions, writer, way_out, clock=clock)
         self._made = partial(
             Client,
             self.desk,

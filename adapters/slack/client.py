@@ -31,12 +31,13 @@ from adapters.slack.people import People
 from adapters.slack.render import ASK, SHARE, Asked, refused, said
 from adapters.slack.translate import News, Told, Us, asked, seen, translate
 from adapters.slack.welcome import backfill_done, introduction, past_of, reading_the_past
-from bot.delivery import LOOK_EVERY, Author, Delivery
+from bot.delivery import LOOK_EVERY, Delivery
 from bot.errors import PlatformError, QuestionError, RoomtoneError, StorageError
 from bot.ingest import Ingest
 from bot.message import Channel, Platform
 from bot.privacy import Pseudonyms
 from bot.store import Cursors, Held, Inbox, Ledger, Notes, Readings, Subscriptions
+from bot.writer import Writer
 
 ACCEPT_SECONDS = 2.5
 """How long an event may take to be durable; Slack waits for 3 seconds and sends it again."""
@@ -69,7 +70,7 @@ class Slack:
         *,
         ingest: Ingest,
         answers: Answering,
-        author: Author,
+        writer: Writer,
         stores: Stores,
         pseudonyms: Pseudonyms,
         zone: ZoneInfo,
@@ -80,7 +81,7 @@ class Slack:
         self._access = access
         self._ingest = ingest
         self._answers = answers
-        self._author = author
+        self._writer = writer
         self._stores = stores
         self._pseudonyms = pseudonyms
         self._zone = zone
@@ -197,7 +198,7 @@ class Slack:
             is_ready=self.ready.is_set,
             is_whole=self._history.is_whole,
         )
-        self._delivery = Delivery(stores.subscriptions, self._author, way_out, clock=self._clock)
+        self._delivery = Delivery(stores.subscriptions, self._writer, way_out, clock=self._clock)
         self._home = Home(calls, self._asking, self._people, stores.subscriptions, us, clock=self._clock)
 
     def _app(self, session: aiohttp.ClientSession) -> AsyncApp:

@@ -15,11 +15,12 @@ from zoneinfo import ZoneInfo
 
 from bot.analysis import Analysis
 from bot.answer import Answer
-from bot.delivery import Author, Delivery
+from bot.delivery import Delivery
 from bot.errors import PlatformError
 from bot.ingest import Ingest
 from bot.message import Channel, ChannelSeen, Message, MessageId, Platform
 from bot.trends import Trends
+from bot.writer import Writer
 from storage import Storage, open_storage
 from tests.conftest import KEY
 from tests.examples import ANGRY, CALM, GENERAL, GLAD, an_analysis, an_author
@@ -115,8 +116,8 @@ async def talk(
 
 
 def deliveries(storage: Storage, office: PostOffice, clock: Callable[[], datetime]) -> Delivery:
-    author = Author(storage.subscriptions, Trends(storage.readings), zone=ZoneInfo("UTC"))
-    return Delivery(storage.subscriptions, author, office, clock=clock)
+    writer = Writer(storage.subscriptions, Trends(storage.readings), storage.inbox, zone=ZoneInfo("UTC"))
+    return Delivery(storage.subscriptions, writer, office, clock=clock)
 
 
 async def main(database: str, folder: str, now: str) -> None:

@@ -14,15 +14,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.delivery import GONE, TOO_LATE, TOO_LITTLE, Author, Made
 from bot.ingest import Ingest
 from bot.message import ChannelGone, ChannelSeen, Gone
 from bot.schedule import Due, Sort, State, Subscription, Times
 from bot.trends import Trends
+from bot.writer import GONE, TOO_LATE, TOO_LITTLE, Made, Writer
 from storage import Storage, open_storage
 from tests.bot.post_office import ACME, PostOffice, Reader, deliveries, talk
 from tests.conftest import KEY
-from tests.examples import AT, DAY, GENERAL, HOUR, RANDOM, WEEK
+from tests.examples import AT, DAY, GENERAL, HOUR, RANDOM, WEEK, a_message, an_analysis
 
 ROOT = Path(__file__).parents[2]
 MONDAY = AT + WEEK
@@ -191,6 +191,20 @@ async def test_what_was_said_while_we_were_away_is_waited_for_a_while(storage: S
     assert len(office.posted) == 1
 
 
+async def test_what_waits_to_be_read_is_waited_for_a_while(database: Path, office: PostOffice):
+    async with open_storage(str(database), KEY, clock=lambda: MONDAY) as storage:
+        await talk(storage, AT)
+        await storage.subscriptions.subscribe(WEEKLY)
+        await storage.inbox.put([a_message(1)])
+        await at(storage, office, MONDAY + MINUTE)
+        assert office.posted == []
+
+        await storage.ledger.record([(waiting, an_analysis()) for waiting in await storage.inbox.take(1)])
+        await at(storage, office, MONDAY + 2 * MINUTE)
+
+        assert len(office.posted) == 1
+
+
 async def test_a_channel_that_says_too_little_is_told_so_once(storage: Storage, office: PostOffice):
     await talk(storage, AT, people=3, each=1)
     await storage.subscriptions.subscribe(replace(WEEKLY, since=AT + DAY))
@@ -204,6 +218,16 @@ async def test_a_channel_that_says_too_little_is_told_so_once(storage: Storage, 
         State.SKIPPED,
         State.POSTED,
     ]
+
+
+async def test_who_asks_for_it_is_told_again_that_too_little_was_said(storage: Storage, office: PostOffice):
+    await talk(storage, AT, people=3, each=1)
+    await storage.subscriptions.subscribe(replace(WEEKLY, since=AT + DAY))
+    await storage.subscriptions.plan(Due(GENERAL, Sort.DIGEST, MONDAY + DAY))
+
+    await at(storage, office, MONDAY, MONDAY + DAY)
+
+    assert len(office.posted) == 2
 
 
 async def test_a_renamed_channel_is_called_what_it_is_called_now(storage: Storage, office: PostOffice):
@@ -398,12 +422,12 @@ async def tell(room: Storage, *events: ChannelSeen | ChannelGone) -> None:
 async def test_what_is_planned_is_what_is_posted_then(storage: Storage, office: PostOffice):
     await talk(storage, AT)
     await storage.subscriptions.subscribe(replace(WEEKLY, since=MONDAY))
-    author = Author(storage.subscriptions, Trends(storage.readings), zone=ZoneInfo("UTC"))
+    writer = Writer(storage.subscriptions, Trends(storage.readings), storage.inbox, zone=ZoneInfo("UTC"))
 
-    (before,) = await author.planned(MONDAY - MINUTE)
-    (due,) = await author.planned(MONDAY + MINUTE)
+    (before,) = await writer.planned(MONDAY - MINUTE)
+    (due,) = await writer.planned(MONDAY + MINUTE)
     await at(storage, office, MONDAY + MINUTE)
-    (after,) = await author.planned(MONDAY + MINUTE)
+    (after,) = await writer.planned(MONDAY + MINUTE)
 
     assert [(each.is_due, each.due.at) for each in (before, due, after)] == [
         (False, MONDAY),
@@ -424,8 +448,8 @@ async def test_what_cannot_be_posted_is_planned_with_the_reason(storage: Storage
     await talk(storage, AT)
     await storage.subscriptions.subscribe(WEEKLY)
     await tell(storage, ChannelGone(GENERAL, MONDAY - HOUR, Gone.ARCHIVED))
-    author = Author(storage.subscriptions, Trends(storage.readings), zone=ZoneInfo("UTC"))
+    writer = Writer(storage.subscriptions, Trends(storage.readings), storage.inbox, zone=ZoneInfo("UTC"))
 
-    (planned,) = await author.planned(MONDAY)
+    (planned,) = await writer.planned(MONDAY)
 
     assert planned.made == Made(None, GONE[Gone.ARCHIVED])

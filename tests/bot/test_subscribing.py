@@ -9,13 +9,13 @@ import pytest
 
 from bot.answer import Answer
 from bot.answers import Answers
-from bot.delivery import TOO_LATE, Author
 from bot.errors import QuestionError
 from bot.message import Channel, Platform
 from bot.question import Place, parse
 from bot.schedule import Due, Sort, State, Subscription, Times
 from bot.subscribing import Subscribing
 from bot.trends import Trends
+from bot.writer import TOO_LATE, Writer
 from storage import Storage
 from tests.bot.post_office import talk
 from tests.examples import AT, DAY, GENERAL, RANDOM, WEEK, an_author
@@ -29,7 +29,9 @@ NINE = Times(0, 9, 0, "Europe/Berlin")
 
 async def say(storage: Storage, text: str, *, here: Place = HERE, now: datetime = NOW) -> Answer:
     trends = Trends(storage.readings)
-    subscribing = Subscribing(storage.subscriptions, Author(storage.subscriptions, trends, zone=ZoneInfo("UTC")))
+    subscribing = Subscribing(
+        storage.subscriptions, Writer(storage.subscriptions, trends, storage.inbox, zone=ZoneInfo("UTC"))
+    )
     answers = Answers(trends, storage.ledger, storage.inbox, storage.names, subscribing)
     places = (here, OTHER)
     zone = ZoneInfo("Europe/Berlin")

@@ -23,7 +23,6 @@ from adapters.discord.render import literal
 from adapters.discord.translate import room
 from adapters.slack.render import spoken
 from bot.answers import Answers
-from bot.delivery import Author
 from bot.ingest import Ingest
 from bot.message import Channel, ChannelSeen, Deletion, Message, Platform, Reaction, Window
 from bot.privacy import Pseudonyms
@@ -31,6 +30,7 @@ from bot.question import Place, parse
 from bot.schedule import Sort, Times
 from bot.subscribing import Subscribing
 from bot.trends import Trends
+from bot.writer import Writer
 from storage import Storage, open_storage
 from tests.adapters.discord import parts as on_discord
 from tests.adapters.discord import payloads
@@ -102,7 +102,9 @@ async def console(database: Path) -> AsyncIterator[Stage]:
     async with open_storage(str(database), KEY, sole=True) as storage:
         ingest = Ingest(storage.inbox, on_slack.Reader(), storage.ledger)
         trends = Trends(storage.readings)
-        subscribing = Subscribing(storage.subscriptions, Author(storage.subscriptions, trends, zone=ZONE))
+        subscribing = Subscribing(
+            storage.subscriptions, Writer(storage.subscriptions, trends, storage.inbox, zone=ZONE)
+        )
         answers = Answers(trends, storage.ledger, storage.inbox, storage.names, subscribing)
         terminal = Terminal(storage, ingest, answers)
         await ingest.accept(ChannelSeen(terminal.channel, "general", datetime.now(UTC)))

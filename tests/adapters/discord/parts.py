@@ -14,13 +14,13 @@ from adapters.discord.translate import room
 from bot.analysis import Analysis
 from bot.answer import Answer, Chart
 from bot.answers import Answers
-from bot.delivery import Author
 from bot.errors import StorageBusy
 from bot.ingest import Ingest
 from bot.message import Event, Message
 from bot.question import Place, Question
 from bot.subscribing import Subscribing
 from bot.trends import Trends
+from bot.writer import Writer
 from storage import Storage
 from tests.adapters.discord.payloads import PSEUDONYMS
 from tests.examples import ANGRY, CALM, GLAD, an_analysis
@@ -64,8 +64,8 @@ class Parts:
         self.failures = 0
         """How often `accept` is going to fail first."""
         trends = Trends(storage.readings)
-        self.author = author = Author(storage.subscriptions, trends, zone=ZoneInfo(zone))
-        subscribing = Subscribing(storage.subscriptions, author)
+        self.writer = writer = Writer(storage.subscriptions, trends, storage.inbox, zone=ZoneInfo(zone))
+        subscribing = Subscribing(storage.subscriptions, writer)
         self._answers = Answers(trends, storage.ledger, storage.inbox, storage.names, subscribing)
         self.given: list[Answer] = []
         self.meanwhile: Callable[[], None] = lambda: None
@@ -81,7 +81,7 @@ class Parts:
             notes=storage.notes,
             held=storage.held,
             subscriptions=storage.subscriptions,
-            author=author,
+            writer=writer,
             pseudonyms=PSEUDONYMS,
             zone=ZoneInfo(zone),
             draw=draw,

@@ -69,7 +69,7 @@ async def test_a_digest_is_posted_once_when_it_is_due_and_not_when_it_is_late(st
     async with local_discord() as server:
         first = Parts(storage, clock=lambda: NOW)
         await talked(first)
-        (planned,) = await first.author.planned(NOW)
+        (planned,) = await first.writer.planned(NOW)
         for late in (-HOUR, 0 * HOUR, HOUR, WEEK + 3 * DAY):
             parts = Parts(storage, clock=partial(add, NOW, late))
             async with parts.running():

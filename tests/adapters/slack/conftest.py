@@ -19,12 +19,12 @@ from adapters.slack.connection import Access, Pace
 from adapters.slack.translate import Us
 from bot.analysis import Analysis
 from bot.answers import Answers
-from bot.delivery import Author
 from bot.ingest import Ingest
 from bot.message import Channel
 from bot.privacy import Key, Pseudonyms
 from bot.subscribing import Subscribing
 from bot.trends import Trends
+from bot.writer import Writer
 from storage import Storage, open_storage
 from tests.examples import ANGRY, CALM, GLAD, an_analysis
 from tests.servers import slack as server
@@ -100,8 +100,8 @@ async def listening(
     async with open_storage(str(database), KEY, sole=True, lease=timedelta(seconds=5)) as storage:
         ingest = Ingest(storage.inbox, Reader(), storage.ledger)
         trends = Trends(storage.readings)
-        author = Author(storage.subscriptions, trends, zone=ZoneInfo("Europe/Berlin"))
-        subscribing = Subscribing(storage.subscriptions, author)
+        writer = Writer(storage.subscriptions, trends, storage.inbox, zone=ZoneInfo("Europe/Berlin"))
+        subscribing = Subscribing(storage.subscriptions, writer)
         answers = Answers(trends, storage.ledger, storage.inbox, storage.names, subscribing)
         stores = Stores(
             storage.inbox, storage.ledger, storage.readings, storage.cursors, storage.notes, storage.held,
@@ -113,7 +113,7 @@ async def listening(
                 access,
                 ingest=ingest,
                 answers=answers,
-                author=author,
+                writer=writer,
                 stores=stores,
                 pseudonyms=Pseudonyms(KEY),
                 zone=ZoneInfo("Europe/Berlin"),

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from adapters.slack.digests import shown
-from bot.delivery import GONE, Author
 from bot.message import Gone
 from bot.schedule import Due, Post, Sort, State, Subscription, Times
 from bot.trends import Trends
+from bot.writer import GONE, Writer
 from storage import open_storage
 from tests.adapters.slack.conftest import KEY, US, Bot, introduced, running, victim
 from tests.servers import slack as server
@@ -67,8 +67,8 @@ async def test_a_dry_run_shows_the_very_blocks_that_are_posted(slack: server.Sla
     await talked(slack, database)
     now = MONDAY + timedelta(minutes=3)
     async with open_storage(str(database), KEY) as storage:
-        author = Author(storage.subscriptions, Trends(storage.readings), zone=ZoneInfo("UTC"))
-        (planned,) = await author.planned(now)
+        writer = Writer(storage.subscriptions, Trends(storage.readings), storage.inbox, zone=ZoneInfo("UTC"))
+        (planned,) = await writer.planned(now)
     async with running(slack, database, clock=lambda: now) as bot:
         await settled(bot)
 
