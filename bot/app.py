@@ -35,6 +35,7 @@ from bot.keys import given_key, kept_key, key_path
 from bot.message import Platform
 from bot.privacy import Key, Pseudonyms
 from bot.question import Place, parse
+from bot.rereading import Reread, read_again
 from bot.settings import PREFIX, Settings
 from bot.shapes import planned_as_json
 from bot.subscribing import Subscribing
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from adapters.slack.client import Slack
     from adapters.slack.connection import Access
 
-__all__ = ["App", "Report", "analysed", "render"]
+__all__ = ["App", "Report", "Reread", "analysed", "render"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,20 @@ async def import_paths(
     """Bring export files in. `progress` is told (bytes read, bytes in all, messages) as it goes."""
     exports = [open_export(path, app.pseudonyms, workspace=workspace, channel=channel) for path in paths]
     return await bring_in(exports, app.ingest, app.storage.ledger, progress=progress)
+
+
+async def reread_paths(
+    app: App,
+    paths: Sequence[Path],
+    *,
+    workspace: str | None = None,
+    channel: str | None = None,
+    progress: Callable[[int, int, int], None] | None = None,
+) -> Reread:
+    """Read again what waits and what export files hold, with whoever reads now."""
+    exports = [open_export(path, app.pseudonyms, workspace=workspace, channel=channel) for path in paths]
+    storage = app.storage
+    return await read_again(exports, app.analyzer, app.ingest, storage.inbox, storage.past, progress=progress)
 
 
 async def run(settings: Settings, *, database: str | None, sample: bool, console: Console) -> None:

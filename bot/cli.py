@@ -6,7 +6,8 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -168,19 +169,8 @@ def import_(
     """Bring a chat export in. Stopped half-way, run it again: it goes on, and counts nothing twice."""
     from bot import app
 
-    for path in paths:
-        if not path.exists():
-            raise ConfigurationError(f"There is no file {path}.")
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(), console=err, disable=not err.is_terminal, transient=True,
-    ) as bar:  # fmt: skip
-        task = bar.add_task("Importing", total=None, rate="")
-
-        def progress(done: int, total: int, messages: int) -> None:
-            bar.update(task, completed=done, total=total)
-            elapsed = bar.tasks[0].elapsed or 1
-            bar.update(task, rate=f"{messages:,} messages, {messages / elapsed:,.0f}/s")
+    _check_there(paths)
+    with _bytes_bar("Importing") as progress:
 
         async def work(settings: Settings) -> app.Report:
             async with app.opened(settings, database=database, works=True) as opened:
@@ -191,6 +181,66 @@ def import_(
         print_json(report.as_json())
     else:
         out.print(report.in_words())
+    if report.failed:
+        raise SystemExit(1)
+
+
+def _check_there(paths: Sequence[Path]) -> None:
+    for path in paths:
+        if not path.exists():
+            raise ConfigurationError(f"There is no file {path}.")
+
+
+@contextmanager
+def _bytes_bar(title: str) -> Iterator[Callable[[int, int, int], None]]:
+    """A bar for whoever looks on; what it gives is told (bytes read, bytes in all, messages)."""
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(), console=err, disable=not err.is_terminal, transient=True,
+    ) as bar:  # fmt: skip
+        task = bar.add_task(title, total=None, rate="")
+
+        def progress(done: int, total: int, messages: int) -> None:
+            bar.update(task, completed=done, total=total)
+            elapsed = bar.tasks[0].elapsed or 1
+            bar.update(task, rate=f"{messages:,} messages, {messages / elapsed:,.0f}/s")
+
+        yield progress
+
+
+@cli.command()
+def reanalyze(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Exports, as for import, that hold the texts; none: only what waits.")
+    ] = None,
+    database: Database = None,
+    workspace: Annotated[str | None, typer.Option(help="The workspace's id, where the export doesn't name it.")] = None,
+    channel: Annotated[str | None, typer.Option(help="Take only this channel.")] = None,
+    json_: AsJson = False,
+) -> None:
+    """Read again with the model that is set now, after you changed it; says what it can't.
+
+    A text is erased once it is read. So what can be read again is what still waits or was set aside, and every
+    recorded message whose text you give again as an export: its old reading leaves every number, the new one takes
+    its place. An edit or a deletion that came later stands. Without PATHs it says how much another model read.
+    Stopped half-way, run it again: it goes on.
+    """
+    from bot import app
+
+    _check_there(paths or ())
+    with _bytes_bar("Reading again") as progress:
+
+        async def work(settings: Settings) -> app.Reread:
+            async with app.opened(settings, database=database, works=True) as opened:
+                return await app.reread_paths(
+                    opened, paths or (), workspace=workspace, channel=channel, progress=progress
+                )
+
+        report = perform(work)
+    if json_:
+        print_json(report.as_json())
+    else:
+        out.print(Text(report.in_words()))
     if report.failed:
         raise SystemExit(1)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol
 
 from bot.analysis import Analysis, Kind
-from bot.message import Channel, Event, Gone, MessageId, Platform, Pseudonym, Window
+from bot.message import Channel, Event, Gone, Message, MessageId, Platform, Pseudonym, Window
 from bot.schedule import Due, Post, Sort, State, Subscription
 
 QUARTER_HOUR_SECONDS = 900
@@ -48,6 +49,10 @@ class Inbox(Protocol):
 
     async def set_aside(self, receipt: int, reason: str, /) -> None:
         """Stop lending an event that keeps failing; it stays sealed, counted and shown by `doctor`."""
+        ...
+
+    async def try_again(self) -> int:
+        """Lend again what was set aside, as if never lent; how many events that were."""
         ...
 
     async def count(self) -> InboxCount:
@@ -92,6 +97,47 @@ class Ledger(Protocol):
 
     async def opted_out(self, author: Pseudonym, /) -> bool:
         """Has `author` opted out?"""
+        ...
+
+
+class Past(StrEnum):
+    """What is recorded of a message, seen from one of its revisions."""
+
+    UNKNOWN = "unknown"
+    """Nothing, or an earlier revision."""
+    READ = "read"
+    """This revision."""
+    EDITED = "edited"
+    """A later revision."""
+    DELETED = "deleted"
+    """A tombstone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is recorded of a message, and which model read it; None: nobody looked at it, or nothing is recorded."""
+
+    past: Past
+    model: str | None = None
+
+
+class Rereading(Protocol):
+    """Puts another model's reading in the place of the one that is recorded; a stored Ledger is one."""
+
+    async def standing(self, revisions: Sequence[tuple[MessageId, datetime]], /) -> Sequence[Standing]:
+        """For each (message, revised_at): what is recorded of it?"""
+        ...
+
+    async def reread(self, done: Sequence[tuple[Message, Analysis]], /) -> int:
+        """Take the old readings of these very revisions out of every number and put these in; how many there were.
+
+        One transaction. A message that isn't recorded, was edited or deleted meanwhile or is a bot's is left alone,
+        and nothing but the reading changes. Raises StorageFull, StorageBusy.
+        """
+        ...
+
+    async def read_by(self) -> Mapping[str, int]:
+        """How many messages each model read."""
         ...
 
 

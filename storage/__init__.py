@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot.analysis.budget import Spending
 from bot.privacy import Key
-from bot.store import Cursors, Held, Inbox, Ledger, Names, Notes, Readings, Subscriptions
+from bot.store import Cursors, Held, Inbox, Ledger, Names, Notes, Readings, Rereading, Subscriptions
 from storage.cursors import StoredCursors
 from storage.engine import connected
 from storage.held import StoredHeld
@@ -30,6 +30,7 @@ class Storage:
 
     inbox: Inbox
     ledger: Ledger
+    past: Rereading
     readings: Readings
     names: Names
     cursors: Cursors
@@ -66,10 +67,12 @@ async def open_storage(
             await inbox.end_loans()
         if alone:
             await subscriptions.end_reservations()
+        ledger = StoredLedger(database, seal, clock=clock)
         try:
             yield Storage(
                 inbox=inbox,
-                ledger=StoredLedger(database, seal, clock=clock),
+                ledger=ledger,
+                past=ledger,
                 readings=StoredReadings(database, seal),
                 names=StoredNames(database),
                 cursors=StoredCursors(database),

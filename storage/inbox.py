@@ -112,6 +112,12 @@ class StoredInbox:
         async with self._database.writing() as connection:
             await connection.execute(aside)
 
+    async def try_again(self) -> int:
+        """Lend again what was set aside."""
+        again = update(inbox).where(inbox.c.reason.is_not(None)).values(reason=None, attempts=0, leased_until=0)
+        async with self._database.writing() as connection:
+            return len((await connection.execute(again.returning(inbox.c.id))).all())
+
     async def count(self) -> InboxCount:
         """How many events wait, since when, and what was set aside."""
         counting = select(inbox.c.reason, func.count().label("events"), func.min(inbox.c.accepted_at).label("oldest"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -27,7 +27,7 @@ from bot.message import (
     Reaction,
     ReactionsCleared,
 )
-from bot.store import Waiting
+from bot.store import Past, Standing, Waiting
 from storage.engine import Database, among, given
 from storage.inbox import subject_of
 from storage.moments import milliseconds
@@ -103,6 +103,38 @@ class StoredLedger:
             for channel, key, at, subject in wanted
         )
 
+    async def standing(self, revisions: Sequence[tuple[MessageId, datetime]], /) -> Sequence[Standing]:
+        """What is recorded of each message, seen from this revision?"""
+        if not revisions:
+            return ()
+        wanted = [(stored(message.channel), storable(message.id), milliseconds(at)) for message, at in revisions]
+        async with self._database.reading() as connection:
+            places = await known(connection, {channel for channel, *_ in wanted})
+            keys = [[places[channel].id, key] for channel, key, _ in wanted if channel in places]
+            rows = {(row.channel_id, row.key): row for row in await connection.execute(_STANDINGS, {"keys": keys})}
+        return tuple(
+            _standing(rows.get((places[channel].id, key)) if channel in places else None, at)
+            for channel, key, at in wanted
+        )
+
+    async def reread(self, done: Sequence[tuple[Message, Analysis]], /) -> int:
+        """Put these readings in the place of those of the same revisions, in one transaction."""
+        if not done:
+            return 0
+        async with self._database.writing() as connection:
+            recording = _Recording(connection, self._database)
+            return await recording.reread([_read(message, analysis) for message, analysis in done])
+
+    async def read_by(self) -> Mapping[str, int]:
+        """How many messages each model read."""
+        counting = (
+            select(models.c.name, func.count().label("messages"))
+            .join(readings, readings.c.model_id == models.c.id)
+            .group_by(models.c.name)
+        )
+        async with self._database.reading() as connection:
+            return {row.name: row.messages for row in await connection.execute(counting)}
+
     async def opt_out(self, author: Pseudonym, /) -> None:
         """Take everything of `author` out of every number, and keep nothing of theirs from now on."""
         async with self._database.writing() as connection:
@@ -139,11 +171,24 @@ def _is_known(recorded: dict[tuple[int, str], int | None], name: tuple[int, str]
     return revised_at is None or revised_at >= at
 
 
+def _standing(row: Any, at: int) -> Standing:
+    if row is None:
+        return Standing(Past.UNKNOWN)
+    if row.deleted:
+        return Standing(Past.DELETED)
+    if row.revised_at == at:
+        return Standing(Past.READ, row.model)
+    return Standing(Past.EDITED if row.revised_at > at else Past.UNKNOWN, row.model)
+
+
 _keys, (_channel, _key) = given("keys", Integer, Text)
 _named = _keys.join(readings, (readings.c.channel_id == _channel) & (readings.c.key == _key))
 _REVISIONS = select(readings.c.channel_id, readings.c.key, readings.c.deleted, readings.c.revised_at).select_from(
     _named
 )
+_STANDINGS = select(
+    readings.c.channel_id, readings.c.key, readings.c.deleted, readings.c.revised_at, models.c.name.label("model")
+).select_from(_named.outerjoin(models, readings.c.model_id == models.c.id))
 _WAITING = (
     select(inbox.c.subject, func.max(inbox.c.revised_at).label("revised_at"))
     .where(inbox.c.subject.in_(bindparam("subjects", expanding=True)))
@@ -244,6 +289,20 @@ def _read(message: Message, analysis: Analysis | None) -> _Reading:
     )
 
 
+def _read_anew(old: _Reading, new: _Reading) -> _Reading:
+    """`old` with what a model made of it as `new` has that."""
+    return replace(
+        old,
+        model=new.model,
+        language=new.language,
+        label=new.label,
+        negative=new.negative,
+        neutral=new.neutral,
+        positive=new.positive,
+        mentions=new.mentions,
+    )
+
+
 # ---- one transaction -----------------------------------------------------------------------------------------------
 
 
@@ -300,6 +359,22 @@ class _Recording:
         )
         await self._react([r for r in standing if _name(r) not in gone], [c for c in cleared if _name(c) not in gone])
         await self._sum()
+
+    async def reread(self, new: Sequence[_Reading]) -> int:
+        """Put these in the place of the readings of the very same revisions; how many there were."""
+        latest = {(reading.channel, reading.key): reading for reading in new}
+        self._places = await located(self._connection, self._database, _channels(new, ()))
+        before, _ = await self._stored(latest)
+        roots = {old.reading.thread[0] for old in before.values() if old.reading.thread}
+        self._places |= await located(self._connection, self._database, roots)
+        pairs = [
+            (_read_anew(old.reading, latest[name]), old)
+            for name, old in before.items()
+            if old.reading.revised_at == latest[name].revised_at and not old.reading.from_bot
+        ]
+        await self._replace(pairs)
+        await self._sum()
+        return len(pairs)
 
     async def forget(self, which: Any) -> None:
         """Take every reading out of every number of which `which`, a condition on `readings`, is true."""

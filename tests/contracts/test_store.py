@@ -46,6 +46,7 @@ from bot.store import (
     Notes,
     ReactionTally,
     Readings,
+    Rereading,
     Subscriptions,
     ThreadTally,
 )
@@ -103,6 +104,8 @@ WRITING: dict[str, Call] = {
     "take": lambda s: s.inbox.take(10),
     "release": lambda s: s.inbox.release([ON_LOAN]),
     "set_aside": lambda s: s.inbox.set_aside(ON_LOAN, "poison"),
+    "try_again": lambda s: s.inbox.try_again(),
+    "reread": lambda s: s.past.reread([(a_message(1), an_analysis(GLAD, model="example 2"))]),
     "record": lambda s: _record_what_waits(s),
     "opt_out": lambda s: s.ledger.opt_out(an_author(1)),
     "opt_in": lambda s: s.ledger.opt_in(an_author(3)),
@@ -123,6 +126,8 @@ WRITING: dict[str, Call] = {
 READING: dict[str, Call] = {
     "count": lambda s: s.inbox.count(),
     "known": lambda s: s.ledger.known([(a_message(1).id, a_message(1).revised_at)]),
+    "standing": lambda s: s.past.standing([(a_message(1).id, a_message(1).revised_at)]),
+    "read_by": lambda s: s.past.read_by(),
     "opted_out": lambda s: s.ledger.opted_out(an_author(3)),
     "channels": lambda s: s.readings.channels(),
     "tallies": lambda s: s.readings.tallies([GENERAL], [TODAY.start, TODAY.end]),
@@ -184,7 +189,7 @@ async def _fill(storage: Storage) -> None:
 def test_every_method_of_every_promise_is_in_one_of_the_two_lists():
     promised = {
         name
-        for promise in (Inbox, Ledger, Readings, Names, Cursors, Notes, Subscriptions)
+        for promise in (Inbox, Ledger, Rereading, Readings, Names, Cursors, Notes, Subscriptions)
         for name in vars(promise)
         if not name.startswith("_")
     }
