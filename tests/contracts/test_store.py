@@ -95,7 +95,7 @@ async def one_tally(storage: Storage, window: Window = ALWAYS, *channels: Channe
 
 WEEKLY = Subscription(GENERAL, Sort.DIGEST, Times(0, 9, 0, "Europe/Berlin"), since=AT, channels=(GENERAL,))
 DUE = Due(GENERAL, Sort.DIGEST, AT)
-ON_LOAN = 8  # what `_fill` leaves lent
+ON_LOAN = 9  # what `_fill` leaves lent
 
 Call = Callable[[Storage], Awaitable[object]]
 
@@ -175,6 +175,9 @@ async def _fill(storage: Storage) -> None:
         Reaction(root.id, an_author(1), "🎉", AT),
         ReactionsCleared(root.id, AT - HOUR),
     )
+    await storage.inbox.put([a_message(60)])
+    (poison,) = await storage.inbox.take(1)
+    await storage.inbox.set_aside(poison.receipt, "poison")
     await storage.inbox.put(
         [
             Deletion(a_message(4).id, AT + DAY),
