@@ -49,8 +49,8 @@ def has_come_back(reading: Reading) -> bool:
 
 def alert(place: Place, reading: Reading, drivers: Sequence[Driver], zone: ZoneInfo) -> Answer:
     """What is posted of a drop; every number is the one that a question for the same window would get."""
-    here = where([place])
-    sentence = mood_sentence(reading, here, "in the last 24 hours", claimed=True)
+    here, end = where([place]), reading.window.end.astimezone(zone)
+    sentence = mood_sentence(reading, here, f"in the 24 hours before {end:%H:%M}", claimed=True)
     lines = [shortened(sentence)]
     if drivers:
         told = [f"{driver.tally.name} ({signed(driver.contribution.estimate)})" for driver in drivers]

@@ -82,12 +82,12 @@ class Delivery:
         self._planned: dict[tuple[Channel, Sort], datetime] = {}
 
     async def run(self, *, every: float = LOOK_EVERY) -> None:
-        """Post what is due, until cancelled."""
+        """Post what is due, until cancelled. Whatever fails is said and tried again: it mustn't end the reading."""
         while True:
             try:
                 await self.post_due()
-            except RoomtoneError as error:
-                _log.warning("what is due waits", why=str(error))
+            except Exception as error:
+                _log.warning("what is due waits", why=_why(error))
             await asyncio.sleep(every)
 
     async def post_due(self) -> None:
@@ -122,10 +122,8 @@ class Delivery:
             async with asyncio.timeout(TRY_SECONDS):
                 await self._try(due, wanted, now)
         except Exception as error:
-            # Whatever it is, it mustn't end the reading; and what nobody foresaw may have anything in its text.
-            why = str(error) if isinstance(error, RoomtoneError) else f"It failed ({type(error).__name__})."
-            await self._kept.settle(due, State.WAITING, why=why)
-            _log.warning("a post waits", sort=due.sort, channel=due.channel.id, why=why)
+            await self._kept.settle(due, State.WAITING, why=_why(error))
+            _log.warning("a post waits", sort=due.sort, channel=due.channel.id, why=_why(error))
 
     async def _try(self, due: Due, wanted: Subscription | None, now: datetime) -> None:
         made = await self._writer.made(due, wanted, now)
@@ -139,3 +137,8 @@ class Delivery:
         message = await self._outlet.post(due.channel, made.answer, key=due.key)
         await self._kept.settle(due, State.POSTED, message=message.id, why=made.why, low=made.low)
         _log.info("posted", sort=due.sort, channel=due.channel.id)
+
+
+def _why(error: Exception) -> str:
+    """What went wrong; what nobody foresaw by its name alone, for its text may hold anything."""
+    return str(error) if isinstance(error, RoomtoneError) else f"It failed ({type(error).__name__})."

@@ -49,7 +49,6 @@ class Times:
     def after(self, moment: datetime) -> Iterator[datetime]:
         """The due times later than `moment`, in UTC, without end."""
         weekday = "*" if self.weekday is None else (self.weekday + 1) % 7  # cron's Sunday is 0
-        # Forwards only: cronsim's way back skips what a change of clocks has moved.
         for local in CronSim(f"{self.minute} {self.hour} * * {weekday}", moment.astimezone(ZoneInfo(self.zone))):
             yield local.astimezone(UTC)
 

@@ -88,7 +88,9 @@ class Subscribing:
             if wanted is None:
                 lines.append(f"No {name} is on in {where([place])}: '{_how(sort)}' switches it on.")
             elif sort is Sort.DIGEST:
-                lines.append(f"The digest is posted in {where([place])} {wanted.times.words()}; {_next(wanted, now)}.")
+                over = f" over {len(wanted.channels)} channels" if len(wanted.channels) > 1 else ""
+                times = f"{wanted.times.words()}; {_next(wanted, now)}"
+                lines.append(f"The digest{over} is posted in {where([place])} {times}.")
             else:
                 state = " It is off until the mood has come back." if wanted.is_low else ""
                 lines.append(f"A sharp drop is looked for {wanted.times.words()}; {_next(wanted, now)}.{state}")

@@ -57,6 +57,7 @@ async def test_a_digest_over_several_channels_is_one_subscription(storage: Stora
     assert answer.lines[0].startswith("The digest of #lobby and #random, of the week before, is posted in #lobby")
     (kept,) = await storage.subscriptions.subscriptions()
     assert kept.channels == (LOBBY, OTHER.channel)
+    assert (await say(storage, "digest when")).lines[0].startswith("The digest over 2 channels is posted in #lobby")
 
 
 async def test_switching_off_is_said_also_where_nothing_was_on(storage: Storage):

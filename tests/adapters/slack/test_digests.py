@@ -42,11 +42,11 @@ async def talked(slack: server.Slack, database: Path) -> None:
     slack.posts.clear()
 
 
-async def settled(bot: Bot) -> Post:
-    """What became of the digest, once it waits no longer."""
+async def settled(bot: Bot, sort: Sort = Sort.DIGEST) -> Post:
+    """What became of the digest (or alert), once it waits no longer or says why."""
     async with asyncio.timeout(60):
         while True:
-            for post in await bot.storage.subscriptions.posts(C1, Sort.DIGEST):
+            for post in await bot.storage.subscriptions.posts(C1, sort):
                 if post.state is not State.WAITING or post.why:
                     return post
             await asyncio.sleep(0.02)
@@ -54,9 +54,15 @@ async def settled(bot: Bot) -> Post:
 
 async def test_a_digest_that_is_due_is_posted_once_over_restarts(slack: server.Slack, database: Path):
     await talked(slack, database)
-    for minute in (3, 5):
-        async with running(slack, database, clock=lambda: MONDAY + timedelta(minutes=minute)) as bot:  # noqa: B023
-            post = await settled(bot)
+    async with running(slack, database, clock=lambda: MONDAY + timedelta(minutes=3)) as bot:
+        await settled(bot)
+    async with running(slack, database, clock=lambda: MONDAY + timedelta(minutes=5)) as bot:
+        # Due after the digest, so that the digest has been looked at when this is settled.
+        await bot.storage.subscriptions.subscribe(
+            Subscription(C1, Sort.ALERT, Times(None, 9, 1, "Europe/Berlin"), since=MONDAY)
+        )
+        await settled(bot, Sort.ALERT)
+        post = await settled(bot)
 
     (posted,) = slack.posts
     assert "35 messages" in posted["text"]
