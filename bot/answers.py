@@ -11,38 +11,38 @@ from rapidfuzz import fuzz, process
 
 from bot.analysis.budget import Status, TokenAge
 from bot.answer import Align, Answer, Column, Table, Visibility
+from bot.comparing import comparison
 from bot.digest import Digests
 from bot.entities import canonical
 from bot.errors import QuestionError
-from bot.estimates import Mood, TooFew
-from bot.figures import entity_chart, entity_table, line_chart, mood_bars, mood_chart, mood_table
+from bot.estimates import TooFew
+from bot.explaining import explained
+from bot.figures import entity_chart, entity_table, line_chart, mood_chart, mood_table
 from bot.message import Channel, Pseudonym, Window
 from bot.privacy import MINIMUM_AUTHORS, MINIMUM_MESSAGES
 from bot.question import SUBJECTS, Place, Question, Side, Subject
 from bot.store import Alias, InboxCount
 from bot.subscribing import Subscribing
-from bot.trends import Comparison, Reading, Trends
+from bot.trends import Reading, Trends
 from bot.wording import (
-    compared,
+    anywhere,
+    asked_again,
     counted,
     date_of,
     dates_of,
     left_out,
-    level,
     listed,
     mood_sentence,
+    nearest,
     not_yet,
     people,
-    percent,
+    place_again,
     rests_on,
     shortened,
     side,
-    signed,
-    span,
     spent,
     when,
     where,
-    within,
 )
 
 LIKE_ENOUGH = 60.0
@@ -169,7 +169,7 @@ class Answers:
             table=mood_table(reading),
             chart=mood_chart(here, reading, question.zone),
             window=reading.window,
-            suggestions=(f"entities {_again(looked_at)}", f"explain {_again(looked_at)}"),
+            suggestions=(f"entities {asked_again(looked_at)}", f"explain {asked_again(looked_at)}"),
         )
 
     async def _entities(self, question: Question) -> Answer:
@@ -185,7 +185,10 @@ class Answers:
         if reading.mood.messages == 0:
             return await self._too_few(question, title, reading, TooFew(0, 0, MINIMUM_MESSAGES, MINIMUM_AUTHORS))
         if not found:
-            line = f"No name was used by {MINIMUM_AUTHORS} people or more in {here} {time}; rarer ones aren't shown."
+            line = (
+                f"No name was used by {MINIMUM_AUTHORS} people or more in {anywhere(looked_at.places)} {time}; "
+                "rarer ones aren't shown."
+            )
             return Answer(title, (shortened(line),), rests_on(reading), window=reading.window, ok=False)
         first = found[0].tally
         line = (
@@ -199,7 +202,7 @@ class Answers:
             table=entity_table(found),
             chart=entity_chart(here, found, question.zone),
             window=reading.window,
-            suggestions=tuple(f"entity {entity.tally.name} {_again(looked_at)}" for entity in found[:SUGGESTED]),
+            suggestions=tuple(f"entity {entity.tally.name} {asked_again(looked_at)}" for entity in found[:SUGGESTED]),
         )
 
     async def _entity(self, question: Question) -> Answer:
@@ -213,10 +216,13 @@ class Answers:
         # The same words for a name that nobody used and for one that a few did: who asks can't tell.
         if isinstance(reading.mood, TooFew):
             title = f"{asked} in {here}, {looked_at.span.words}"
-            line = f"Fewer than {MINIMUM_AUTHORS} people named {asked} in {here} {time}, so nothing is shown."
-            nearest = await self._nearest(asked, channels, names)
-            lines = (shortened(line), *([f"Did you mean {listed(nearest)}?"] if nearest else []))
-            suggestions = tuple(f"entity {name} {_again(looked_at)}" for name in nearest)
+            line = (
+                f"Fewer than {MINIMUM_AUTHORS} people named {asked} in {anywhere(looked_at.places)} {time}, "
+                "so nothing is shown."
+            )
+            alike = await self._alike(asked, channels, names)
+            lines = (shortened(line), *([f"Did you mean {listed(alike)}?"] if alike else []))
+            suggestions = tuple(f"entity {name} {asked_again(looked_at)}" for name in alike)
             return Answer(title, lines, window=reading.window, suggestions=suggestions, ok=False)
         name = names.get(key, asked)
         person = await self._trends.person(channels, key, reading.window)
@@ -230,7 +236,7 @@ class Answers:
                 lines=(shortened(line),),
                 footnote=rests_on(reading),
                 window=reading.window,
-                suggestions=(f"entities {_again(looked_at)}",),
+                suggestions=(f"entities {asked_again(looked_at)}",),
             )
         about = f" about {name}"
         sentence = mood_sentence(reading, f"What was said{about} in {here}", time)
@@ -241,7 +247,7 @@ class Answers:
             table=mood_table(reading),
             chart=line_chart(f"messages{about} in {here}", reading.pieces, reading.step, question.zone),
             window=reading.window,
-            suggestions=(f"entities {_again(looked_at)}",),
+            suggestions=(f"entities {asked_again(looked_at)}",),
         )
 
     async def _key(self, asked: str, names: Mapping[str, str]) -> str:
@@ -256,14 +262,14 @@ class Answers:
             seen.add(key)
         return key
 
-    async def _nearest(self, asked: str, channels: Sequence[Channel], names: Mapping[str, str]) -> list[str]:
+    async def _alike(self, asked: str, channels: Sequence[Channel], names: Mapping[str, str]) -> list[str]:
         """Names like `asked` that enough people used for them to be told."""
         alike = process.extract(canonical(asked), list(names), scorer=fuzz.WRatio, limit=10, score_cutoff=LIKE_ENOUGH)
-        nearest: list[str] = []
+        found: list[str] = []
         for key, *_ in alike:
-            if len(nearest) < SUGGESTED and await self._trends.may_be_named(channels, key):
-                nearest.append(names[key])
-        return nearest
+            if len(found) < SUGGESTED and await self._trends.may_be_named(channels, key):
+                found.append(names[key])
+        return found
 
     async def _compare(self, question: Question) -> Answer:
         if len(question.sides) != 2:
@@ -275,31 +281,21 @@ class Answers:
             question.zone,
             question.asked_at,
         )
-        names = _names(first, second)
-        moods = [
-            (name, reading.mood)
-            for name, reading in zip(names, (found.first, found.second), strict=True)
-            if isinstance(reading.mood, Mood)
-        ]
-        notes = [
-            f"{name}: {rests_on(reading)}" for name, reading in zip(names, (found.first, found.second), strict=True)
-        ]
-        return Answer(
-            title=f"{names[0]} against {names[1]}",
-            lines=(shortened(_comparison(found, names, (first, second))),),
-            footnote=" ".join(notes),
-            table=_comparison_table(found, names) if found.change is not None else None,
-            chart=mood_bars(f"{names[0]} against {names[1]}", moods, question.zone) if len(moods) == 2 else None,
-            window=found.first.window,
-            suggestions=(f"mood {_again(first)}", f"mood {_again(second)}"),
-            ok=found.change is not None,
-        )
+        if any(reading.mood.messages == 0 for reading in (found.first, found.second)):
+            empty, reading = (first, found.first) if found.first.mood.messages == 0 else (second, found.second)
+            title = f"{side(first)} against {side(second)}"
+            return await self._too_few(question, title, reading, TooFew(0, 0, 0, 0), empty)
+        return comparison(found, first, second, question.zone)
 
     async def _digest(self, question: Question) -> Answer:
         looked_at = _side(question)
         if not looked_at.places:
             return _nothing_yet("Digest")
-        return await self._digests.of(looked_at.places, looked_at.span, question.zone, question.asked_at)
+        made = await self._digests.of(looked_at.places, looked_at.span, question.zone, question.asked_at)
+        if made.ok:
+            return made
+        lines, suggestions = await self._elsewhere(question, looked_at)
+        return replace(made, lines=(*made.lines, *lines), suggestions=suggestions)
 
     async def _channels(self, question: Question, places: Sequence[Place]) -> Answer:
         visible = {place.channel for place in places}
@@ -322,13 +318,15 @@ class Answers:
             Column("last"),
         )  # fmt: skip
         total = sum(summary.messages for summary in known)
-        line = f"{counted(len(known), 'channel')} with {counted(total, 'message')}; #{known[0].name} is the busiest."
+        busiest = known[0]
+        line = f"{counted(len(known), 'channel')} with {counted(total, 'message')}; #{busiest.name} is the busiest."
+        recent = nearest(Subject.MOOD, busiest.last or question.asked_at, question.zone, question.asked_at)
         return Answer(
             title="Channels",
             lines=(line,),
             footnote="Messages read: without bots', people's who opted out, and those in languages that aren't read.",
             table=Table(columns, rows),
-            suggestions=(f"mood #{known[0].name} last week",),
+            suggestions=(f"mood #{busiest.name} {recent}",),
         )
 
     async def _explain(self, question: Question) -> Answer:
@@ -338,10 +336,10 @@ class Answers:
         title = f"How the mood of {here} is made, {looked_at.span.words}"
         return Answer(
             title=title,
-            lines=tuple(_explained(reading, here, time)),
+            lines=tuple(explained(reading, here, time)),
             footnote=f"{dates_of(reading.window, question.zone)}; {rests_on(reading)}",
             window=reading.window,
-            suggestions=("privacy", f"mood {_again(looked_at)}"),
+            suggestions=("privacy", f"mood {asked_again(looked_at)}"),
         )
 
     async def _status(self, question: Question) -> Answer:
@@ -408,25 +406,22 @@ class Answers:
             if not summary.private and summary.messages
         )
 
-    async def _too_few(self, question: Question, title: str, reading: Reading, few: TooFew) -> Answer:
-        looked_at = _side(question)
-        here, time = where(looked_at.places), when(looked_at.span.words)
-        lines = [not_yet(few, here, time)]
-        if few.messages == 0:
-            lines = [f"Nothing was read in {here} {time}.", *await self._elsewhere(question, looked_at)]
-            if reading.left_out is not None and (left := left_out(reading.left_out)):
-                lines.insert(1, f"Left out: {left}.")
-        return Answer(
-            title=title,
-            lines=(shortened(lines[0]), *lines[1:]),
-            footnote=rests_on(reading) if few.messages else "",
-            window=reading.window,
-            suggestions=("channels",) if few.messages == 0 else (),
-            ok=False,
-        )
+    async def _too_few(
+        self, question: Question, title: str, reading: Reading, few: TooFew, looked_at: Side | None = None
+    ) -> Answer:
+        looked_at = looked_at or _side(question)
+        time = when(looked_at.span.words)
+        if few.messages:
+            line = not_yet(few, where(looked_at.places), time)
+            return Answer(title, (shortened(line),), rests_on(reading), window=reading.window, ok=False)
+        lines, suggestions = await self._elsewhere(question, looked_at)
+        if reading.left_out is not None and (left := left_out(reading.left_out)):
+            lines = [f"Left out: {left}.", *lines]
+        line = shortened(f"Nothing was read in {anywhere(looked_at.places)} {time}.")
+        return Answer(title, (line, *lines), window=reading.window, suggestions=suggestions, ok=False)
 
-    async def _elsewhere(self, question: Question, looked_at: Side) -> list[str]:
-        """Where there is something to look at, if not here."""
+    async def _elsewhere(self, question: Question, looked_at: Side) -> tuple[list[str], tuple[str, ...]]:
+        """Where there is something to look at, if not here, and how to ask for it."""
         asked = set(_asked(looked_at))
         times = [
             (summary.first, summary.last)
@@ -434,9 +429,14 @@ class Answers:
             if summary.channel in asked and summary.first is not None and summary.last is not None
         ]
         if not times:
-            return [f"Nothing has been read in {where(looked_at.places)} yet."]
-        whole = Window(min(first for first, _ in times), max(last for _, last in times) + timedelta(microseconds=1))
-        return [f"There are messages from {dates_of(whole, question.zone)}."]
+            return [f"Nothing has been read in {anywhere(looked_at.places)} yet."], ("channels",)
+        last = max(last for _, last in times)
+        whole = Window(min(first for first, _ in times), last + timedelta(microseconds=1))
+        words = nearest(question.subject, last, question.zone, question.asked_at)
+        return (
+            [f"There are messages from {dates_of(whole, question.zone)}."],
+            (f"{question.subject.value} {place_again(looked_at)} {words}", "channels"),
+        )
 
 
 def _of_hosted(status: Status) -> list[str]:
@@ -458,95 +458,6 @@ def _side(question: Question) -> Side:
 
 def _asked(looked_at: Side) -> list[Channel]:
     return [place.channel for place in looked_at.places]
-
-
-def _again(looked_at: Side) -> str:
-    """The side as words that could be asked again."""
-    place = f"#{looked_at.places[0].name}" if len(looked_at.places) == 1 else "everywhere"
-    return f"{place} {looked_at.span.words.partition(' (')[0]}"  # without its dates
-
-
-def _names(first: Side, second: Side) -> tuple[str, str]:
-    """The shortest names that tell two sides apart."""
-    if first.places == second.places:
-        return first.span.words, second.span.words
-    if first.span.window == second.span.window:
-        return where(first.places), where(second.places)
-    return f"{where(first.places)}, {first.span.words}", f"{where(second.places)}, {second.span.words}"
-
-
-def _comparison(found: Comparison, names: tuple[str, str], sides: tuple[Side, Side]) -> str:
-    for reading, looked_at in zip((found.first, found.second), sides, strict=True):
-        if isinstance(reading.mood, TooFew):
-            return not_yet(reading.mood, where(looked_at.places), when(looked_at.span.words))
-    if found.change is None:
-        return (
-            f"Can't be compared: {names[0]} was read by {found.first.model}, {names[1]} by {found.second.model}, "
-            "and two readers' numbers aren't the same thing."
-        )
-    change = found.change
-    if not change.is_clear:
-        pair = f"{side(sides[0])} and {side(sides[1])}"
-        return f"No clear difference between {pair}: {signed(change.estimate)} ({within(change)})."
-    return f"{side(sides[0])} was {compared(change)} in mood than {side(sides[1])} ({within(change)})."
-
-
-def _comparison_table(found: Comparison, names: tuple[str, str]) -> Table:
-    columns = (
-        Column(""), Column("mood", Align.RIGHT), Column("95 % interval"), Column("negative", Align.RIGHT),
-        Column("positive", Align.RIGHT), Column("messages", Align.RIGHT), Column("people", Align.RIGHT),
-    )  # fmt: skip
-    rows = []
-    for name, reading in zip(names, (found.first, found.second), strict=True):
-        mood, shares = reading.mood, reading.shares
-        assert isinstance(mood, Mood)
-        assert shares is not None
-        rows.append(
-            (
-                name, signed(mood.estimate), span(mood), percent(shares.negative.estimate),
-                percent(shares.positive.estimate), f"{mood.messages:,}", f"{mood.people:,}",
-            )
-        )  # fmt: skip
-    assert found.change is not None
-    rows.append(("difference", signed(found.change.estimate), span(found.change), "", "", "", ""))
-    return Table(columns, tuple(rows))
-
-
-def _explained(reading: Reading, here: str, time: str) -> list[str]:
-    mood = reading.mood
-    if isinstance(mood, TooFew):
-        first = not_yet(mood, here, time)
-    else:
-        first = (
-            f"{here} was {level(mood)} {time}: {signed(mood.estimate)} on a scale from −100 to +100 ({within(mood)})."
-        )
-    lines = [
-        shortened(first),
-        f"Each message was read by {reading.model or 'a model on this machine'}, which gives it a score: the chance "
-        "that it is positive minus the chance that it is negative, times 100.",
-        "The mood is the mean over people of each one's mean score, so one loud voice is one voice.",
-        "The interval says how far it might be off, judging by how much people differ and by how conversations "
-        "pull several at once: 95 of 100 such intervals hold the mood that the room has on the whole.",
-    ]
-    if reading.usual is not None:
-        lines.append(
-            f"The usual is what people wrote in {counted(reading.usual.mood.windows, 'stretch', 'stretches')} before, "
-            "on the same weekdays, without the highest and the lowest. Everybody is held against themselves, so that "
-            "it is no change when the gloomy are on holiday; who wrote little counts less than a voice, nobody more. "
-            "A change is told only if chance alone would show one like it in fewer than 4 of 100 such weeks."
-        )
-    elif reading.earlier:
-        lines.append("Too few of the weeks before can be used for a usual, so no change is told.")
-    if reading.left_out is not None and (left := left_out(reading.left_out)):
-        lines.append(f"Left out: {left}.")
-    if reading.others:
-        other = listed([f"{count:,} by {model}" for model, count in sorted(reading.others.items())])
-        lines.append(f"Read by another model and never mixed in: {other}.")
-    lines.append(
-        f"A step of a chart with fewer than {MINIMUM_AUTHORS} people is a gap. "
-        "A machine's reading misses irony and in-jokes: trust weeks, not single messages."
-    )
-    return lines
 
 
 def _nothing_yet(title: str) -> Answer:

@@ -796,7 +796,9 @@ def _suggested(text: str, puzzle: _Puzzle, asking: _Asking) -> tuple[str, ...]:
     meant = puzzle.meant or _resembling(odd, asking)
     near = chain(puzzle.instead, (f"{before}{words}{after}" for words in meant))
     first = _first_word(text, 0)
-    usual = (*(SUBJECTS[first[0]].examples if first else ()), "mood last week", "entities this month", "help")
+    usual = dict.fromkeys(
+        (*(SUBJECTS[first[0]].examples if first else ()), "mood last week", "entities this month", "help")
+    )
     tried = (_tried(candidate, asking) for candidate in near)
     plain = dict.fromkeys(_written(question, asking) for question in islice(filter(None, tried), 6))
     # Writing plainly can bring new doubt: a name may hold a quotation mark.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from math import isclose
@@ -10,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 from bot.analysis import was_sent
 from bot.analysis.budget import Span, Status
-from bot.days import Unit
+from bot.days import Unit, dates, local_day
 from bot.estimates import Change, Mood, Share, TooFew
 from bot.message import Window
-from bot.question import Place, Side
+from bot.question import Place, Side, Subject
 from bot.store import LeftOut
 from bot.trends import Reading, Usual
 
@@ -26,11 +27,18 @@ MARKED = 15.0
 """Points from which a change is called marked."""
 
 _LANGUAGES = {
-    "ar": "Arabic", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English", "es": "Spanish",
-    "fa": "Persian", "fi": "Finnish", "fr": "French", "he": "Hebrew", "hi": "Hindi", "hu": "Hungarian",
-    "id": "Indonesian", "it": "Italian", "ja": "Japanese", "ko": "Korean", "nl": "Dutch", "no": "Norwegian",
-    "pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "sv": "Swedish", "th": "Thai",
-    "tr": "Turkish", "uk": "Ukrainian", "vi": "Vietnamese", "zh": "Chinese",
+    "af": "Afrikaans", "ar": "Arabic", "az": "Azerbaijani", "be": "Belarusian", "bg": "Bulgarian", "bn": "Bengali",
+    "bs": "Bosnian", "ca": "Catalan", "cs": "Czech", "cy": "Welsh", "da": "Danish", "de": "German", "el": "Greek",
+    "en": "English", "eo": "Esperanto", "es": "Spanish", "et": "Estonian", "eu": "Basque", "fa": "Persian",
+    "fi": "Finnish", "fr": "French", "ga": "Irish", "gl": "Galician", "gu": "Gujarati", "he": "Hebrew", "hi": "Hindi",
+    "hr": "Croatian", "hu": "Hungarian", "hy": "Armenian", "id": "Indonesian", "is": "Icelandic", "it": "Italian",
+    "ja": "Japanese", "ka": "Georgian", "kk": "Kazakh", "kn": "Kannada", "ko": "Korean", "la": "Latin",
+    "lt": "Lithuanian", "lv": "Latvian", "mk": "Macedonian", "ml": "Malayalam", "mr": "Marathi", "ms": "Malay",
+    "ne": "Nepali", "nl": "Dutch", "nn": "Norwegian", "no": "Norwegian", "pa": "Punjabi", "pl": "Polish",
+    "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "si": "Sinhala", "sk": "Slovak", "sl": "Slovenian",
+    "sq": "Albanian", "sr": "Serbian", "sv": "Swedish", "sw": "Swahili", "ta": "Tamil", "te": "Telugu", "th": "Thai",
+    "tl": "Tagalog", "tr": "Turkish", "uk": "Ukrainian", "ur": "Urdu", "uz": "Uzbek", "vi": "Vietnamese",
+    "zh": "Chinese",
 }  # fmt: skip
 
 _ADVERBS = (
@@ -108,6 +116,13 @@ def where(places: Sequence[Place]) -> str:
     return listed([f"#{place.name}" for place in places]) or "every channel"
 
 
+def anywhere(places: Sequence[Place]) -> str:
+    """As `where`, after a 'no' or a 'not': '#general', 'any of 3 channels', 'any channel'."""
+    if len(places) > 1:
+        return f"any of {len(places)} channels"
+    return where(places) if places else "any channel"
+
+
 def when(words: str) -> str:
     """A span's words as they follow a verb: 'last week', 'in March 2025', 'on 3 March', 'over 2–9 March'."""
     lowered = words.lower()
@@ -126,6 +141,29 @@ def when(words: str) -> str:
 def side(looked_at: Side) -> str:
     """'#general last week'."""
     return f"{where(looked_at.places)} {when(looked_at.span.words)}"
+
+
+def asked_again(looked_at: Side) -> str:
+    """The side as words that could be asked again."""
+    return f"{place_again(looked_at)} {looked_at.span.words.partition(' (')[0]}"  # without its dates
+
+
+def place_again(looked_at: Side) -> str:
+    """The side's channels as words that could be asked again: '#general', 'everywhere'."""
+    return f"#{looked_at.places[0].name}" if len(looked_at.places) == 1 else "everywhere"
+
+
+def nearest(subject: Subject, last: datetime, zone: ZoneInfo, now: datetime) -> str:
+    """The time to ask about where the `last` message may be old: 'last week', '8 May – 6 June 2019', '2019-W21'."""
+    if now - last < timedelta(days=7):
+        return "last week"
+    day, today = local_day(last, zone), local_day(now, zone)
+    if subject not in (Subject.DIGEST, Subject.COMPARE):
+        return dates(day - timedelta(days=29), day + timedelta(days=1), today)
+    # The week before the last message's is over; that one may not be.
+    week, before = ((day - timedelta(weeks=back)).isocalendar() for back in (1, 2))
+    words = f"{week.year}-W{week.week:02}"
+    return f"{words} with {before.year}-W{before.week:02}" if subject is Subject.COMPARE else words
 
 
 def level(mood: Mood) -> str:
@@ -260,9 +298,12 @@ def left_out(left: LeftOut) -> str:
     parts = []
     if left.bots:
         parts.append(f"{left.bots:,} from bots")
-    ranked = sorted(left.languages.items(), key=lambda item: (-item[1], item[0]))
-    parts += [f"{count:,} in {_LANGUAGES.get(code, code)}" for code, count in ranked[:3]]
-    if rest := sum(count for _, count in ranked[3:]):
+    named = Counter[str]()
+    for code, count in left.languages.items():
+        named[_LANGUAGES.get(code, "")] += count
+    shown = sorted((name for name in named if name), key=lambda name: (-named[name], name))[:3]
+    parts += [f"{named[name]:,} in {name}" for name in shown]
+    if rest := named.total() - sum(named[name] for name in shown):
         parts.append(f"{rest:,} in other languages")
     if left.waiting:
         parts.append(f"{left.waiting:,} waiting to be read")

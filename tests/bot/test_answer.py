@@ -136,6 +136,37 @@ async def test_where_nothing_was_read_the_nearest_messages_are_named():
     )
 
 
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [
+        (Subject.MOOD, "mood #general 18 December 2025 – 16 January 2026"),
+        (Subject.ENTITIES, "entities #general 18 December 2025 – 16 January 2026"),
+        (Subject.DIGEST, "digest #general 2026-W02"),
+        (Subject.COMPARE, "compare #general 2026-W02 with 2026-W01"),
+    ],
+)
+async def test_where_nothing_was_read_the_suggestion_leads_to_what_was(subject: Subject, expected: str):
+    sides = (LAST_WEEK, WEEK_BEFORE) if subject is Subject.COMPARE else (LAST_WEEK,)
+
+    answer = await ask(weeks(-8, -7), subject, *sides)
+
+    assert answer.suggestions == (expected, "channels")
+
+
+async def test_the_suggestion_beside_old_channels_leads_to_what_was_read():
+    answer = await ask(weeks(-8, -7), Subject.CHANNELS)
+
+    assert answer.suggestions == ("mood #general 18 December 2025 – 16 January 2026",)
+
+
+async def test_a_language_without_a_name_is_one_of_the_others():
+    reading = ReadingsExample(list(a_week()), aside=LeftOut(0, {"ca": 3, "xal": 5}, 0))
+
+    answer = await ask(reading, Subject.MOOD, LAST_WEEK)
+
+    assert "left out: 3 in Catalan, 5 in other languages;" in answer.footnote
+
+
 async def test_an_empty_channel_says_so():
     answer = await ask([], Subject.MOOD, LAST_WEEK)
 
@@ -279,7 +310,14 @@ async def test_a_difference_that_may_be_chance_is_not_told_as_one():
 async def test_a_comparison_with_too_little_says_which_side():
     answer = await ask(list(a_week()), Subject.COMPARE, LAST_WEEK, WEEK_BEFORE)
 
-    assert answer.lines[0].startswith("Not yet: 0 of 5 people wrote in #general the week before last")
+    assert answer.lines[0] == "Nothing was read in #general the week before last (23 Feb – 1 Mar)."
+    assert not answer.ok
+
+
+async def test_a_comparison_with_too_few_people_says_which_side():
+    answer = await ask([*a_week(), *a_week(-1, people=3)], Subject.COMPARE, LAST_WEEK, WEEK_BEFORE)
+
+    assert answer.lines[0].startswith("Not yet: 3 of 5 people wrote in #general the week before last")
     assert not answer.ok
 
 
