@@ -63,6 +63,8 @@ class Room:
     """What the last week adds to every message."""
     topics: int = 40
     """Things that conversations are about, a few of them often."""
+    furious: int = 0
+    """Messages of a score of -0.9 that one member adds to the last week."""
 
 
 @dataclass
@@ -159,6 +161,8 @@ def simulate(room: Room, random: np.random.Generator) -> Simulated:
                 _add(made.days[day], int(author), float(score))
                 if names_it:
                     _add(made.named[day][topic], int(author), float(score))
+    for _ in range(room.furious):
+        _add(made.days[-3], 0, -0.9)
     return made
 
 
@@ -210,12 +214,13 @@ TWENTY = Room(people=(26, 26), messages=25.0)
 
 ROOMS: tuple[tuple[str, Room, float], ...] = (
     ("no change, 8 to 40 members", ALIKE, 1.0),
-    ("no change, quiet rooms of 8 to 12", replace(ALIKE, people=(8, 12), messages=8.0), 0.3),
-    ("no change, conversations pull hard", replace(ALIKE, conversation=0.15), 0.25),
-    ("no change, nobody pulls anybody", replace(ALIKE, conversation=0.0), 0.25),
-    ("+10 points, about 20 people", replace(TWENTY, change=0.10), 0.25),
-    ("-10 points, about 20 people", replace(TWENTY, change=-0.10), 0.25),
-    ("+10 points, about 20 who write less", replace(TWENTY, messages=15.0, change=0.10), 0.25),
+    ("no change, quiet rooms of 8 to 12", replace(ALIKE, people=(8, 12), messages=8.0), 1.0),
+    ("no change, conversations pull hard", replace(ALIKE, conversation=0.15), 0.5),
+    ("no change, nobody pulls anybody", replace(ALIKE, conversation=0.0), 0.5),
+    ("no change, one is furious 500 times", replace(ALIKE, furious=500), 0.5),
+    ("+10 points, about 20 people", replace(TWENTY, change=0.10), 0.5),
+    ("-10 points, about 20 people", replace(TWENTY, change=-0.10), 0.5),
+    ("+10 points, about 20 who write less", replace(TWENTY, messages=15.0, change=0.10), 0.5),
 )
 """What is simulated, and how many of the asked-for teams of it."""
 

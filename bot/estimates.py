@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import fsum, inf, sqrt
 
 from scipy.special import betainc, stdtr, stdtrit
@@ -37,13 +37,22 @@ ENOUGH_TO_TRIM = 6
 LEAST_FOR_SWING = 4
 """Fewer windows than this say nothing about how much a channel swings."""
 
-MOST_FREEDOM = 12.0
+MOST_FREEDOM = 40.0
 """Degrees of freedom of a change, however many people: how far conversations and weeks swing is known from few weeks.
-Set by simulation (`bench/simulation.py`)."""
+This and the next four are set by simulation (`bench/simulation.py`)."""
 
-STEADY = 6.0
+STEADY = 12.0
 """Working guess for weights alone: how many times more one message varies than a person's mood does from week to week.
-In a change somebody who wrote once counts a seventh of a voice, ten times five eighths, and nobody more than one."""
+In a change somebody who wrote once counts a thirteenth of a voice, twelve times half a voice."""
+
+MOST_VOICES = 2.0
+"""Nobody weighs more than this many times what people weigh on average in a change, however little others wrote."""
+
+LENT = 20.0
+"""Degrees of freedom that how people differed in the windows before lends to how they differ in this one."""
+
+HEATED = 2.0
+"""Of a window whose people differ this many times as much (variance) as before, nothing is lent from then."""
 
 SWINGS = 8.0
 """Windows without excess that are added to those seen before a channel is said to swing."""
@@ -204,13 +213,14 @@ def change(this: Sequence[Voice], others: Sequence[Sequence[Voice]]) -> Change:
 
     Not the difference of two moods: everybody is held against themselves, so that it is no change when others are on
     holiday. Somebody with little history is held against a usual between their own and the room's, and somebody who
-    said little now counts less than a voice, never more (`_Change`): the empirical Bayes estimate of the mean change
+    said little now counts less than others, within bounds (`_Change`): the empirical Bayes estimate of the mean change
     per author. Of six other windows or more, those of the highest and the lowest mood are left out, so that one odd
     week doesn't become the usual.
 
-    The interval is the cluster-robust one over authors, widened by what people who write at the same time share and
-    by how much more the other windows differ from each other, so measured, than they should: a channel that swings
-    each week has to swing further to be called unusual.
+    The interval is the cluster-robust one over authors, steadied by how they differed in the other windows
+    (`_steadied`), widened by what people who write at the same time share and by how much more the other windows
+    differ from each other, so measured, than they should: a channel that swings each week has to swing further to be
+    called unusual.
 
     Raises ValueError unless this window has two authors or more and each of the others one.
     """
@@ -372,12 +382,16 @@ class _Level:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """The weighted mean over authors of their change, and what its error is made of; see _Level."""
+    """The weighted mean over authors of their change, and what its error is made of; see _Level.
+
+    `size` is the variance under the working model, but for a factor that all windows of a channel share.
+    """
 
     estimate: float
     own: float
     together: float
     freedom: float
+    size: float
 
     @classmethod
     def of(cls, this: _Window, others: Sequence[_Window], usual: float) -> _Change:
@@ -392,18 +406,31 @@ class _Change:
             before, total = known.get(author, (0, 0.0))
             own_usual[author] = (total + WITHIN * usual) / (before + WITHIN)
             weight[author] = 1 / (1 + STEADY / messages + STEADY / (before + WITHIN))
-        whole = fsum(weight.values())
-        voice = {author: each / whole for author, each in weight.items()}
+        voice = _voices(weight)
         change = {a: total / messages - own_usual[a] for a, (messages, total) in this.authors.items()}
         estimate = fsum(voice[author] * each for author, each in change.items())
         # CR2: an author's own pull on the mean is undone by dividing by one minus their weight.
         own = fsum((part * (change[author] - estimate)) ** 2 / (1 - part) for author, part in voice.items())
+        sizes = [_size(part, this.authors[author][0]) for author, part in voice.items()]
         return cls(
             estimate=estimate,
             own=max(own, RESOLUTION * RESOLUTION / len(voice)),
             together=_together(this, voice, {author: each + estimate for author, each in own_usual.items()}),
-            freedom=_freedom([_size(part, this.authors[author][0]) for author, part in voice.items()]),
+            freedom=_freedom(sizes),
+            size=fsum(sizes),
         )
+
+
+def _voices(weight: Mapping[str, float]) -> dict[str, float]:
+    """Weights that add up to one, none of them more than MOST_VOICES times their mean."""
+    capped = dict(weight)
+    for _ in range(len(capped)):  # capping some lowers the mean, so others may have to follow
+        most = MOST_VOICES * fsum(capped.values()) / len(capped)
+        if max(capped.values()) <= most * (1 + 1e-9):
+            break
+        capped = {author: min(each, most) for author, each in capped.items()}
+    whole = fsum(capped.values())
+    return {author: each / whole for author, each in capped.items()}
 
 
 def _changed(this: _Window, others: Sequence[_Window]) -> tuple[_Change, float]:
@@ -423,9 +450,25 @@ def _changed(this: _Window, others: Sequence[_Window]) -> tuple[_Change, float]:
     shared = max(0.0, fsum(each.together for each in every) / fsum(each.own for each in every))
     if len(quiet) < LEAST_FOR_SWING:
         return found, 1 + shared
+    level = fsum(each.own for each in quiet) / fsum(each.size for each in quiet)
+    steady = [_steadied(each, level) for each in quiet]
     # A squared t statistic is 1/(1 - 2/f) on average: that is not an excess.
-    squares = [each.estimate**2 / (each.own * (1 + shared)) * (1 - 2 / max(4.0, each.freedom)) for each in quiet]
-    return found, (1 + shared) * max(1.0, (fsum(squares) + SWINGS) / (len(quiet) + SWINGS))
+    squares = [each.estimate**2 / (each.own * (1 + shared)) * (1 - 2 / max(4.0, each.freedom)) for each in steady]
+    swing = max(1.0, (fsum(squares) + SWINGS) / (len(quiet) + SWINGS))
+    return _steadied(found, level), (1 + shared) * swing
+
+
+def _steadied(found: _Change, level: float) -> _Change:
+    """A change whose variance leans on the windows before: a moderated t test (Smyth 2004, equation 3).
+
+    `level` is their variance for a working size of one. Where people differ far more than they did, as when one of
+    them is furious, only the window itself counts.
+    """
+    expected = level * found.size
+    if found.own > HEATED * expected:
+        return found
+    freedom = found.freedom + LENT
+    return replace(found, own=(found.freedom * found.own + LENT * expected) / freedom, freedom=freedom)
 
 
 def _change(estimate: float, variance: float, freedom: float, windows: int) -> Change:
@@ -451,7 +494,8 @@ def _variance_of_level(window: _Level, beside: Sequence[_Level], *, floor: float
     every = [window, *(other for other in beside if other.people > 1)]
     own = max(window.own, floor * floor / window.people)
     shared = own * _shared(every)
-    freedom = _freedom([_size(1 / window.people, messages) for messages in window.counts.values()])
+    # However unevenly people write, the t test of a mean is no less strict than of equals (Bakirov & Szekely 2006).
+    freedom = window.people - 1.0
     steps = max(1, sum(each.steps - 1 for each in every))
     return own + shared, _satterthwaite((own, freedom), (shared, steps))
 
