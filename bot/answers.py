@@ -19,6 +19,7 @@ from bot.estimates import TooFew
 from bot.explaining import explained
 from bot.figures import entity_chart, entity_table, line_chart, mood_chart, mood_table
 from bot.message import Channel, Pseudonym, Window
+from bot.patterns import LONGEST_PATTERN_DAYS, NAMES, pattern_answer, trends_answer
 from bot.privacy import MINIMUM_AUTHORS, MINIMUM_MESSAGES
 from bot.question import SUBJECTS, Place, Question, Side, Subject
 from bot.store import Alias, InboxCount
@@ -129,6 +130,10 @@ class Answers:
                 return await self._entity(question)
             case Subject.COMPARE:
                 return await self._compare(question)
+            case Subject.TRENDS:
+                return await self._over_time(question)
+            case Subject.PATTERN:
+                return await self._pattern(question)
             case Subject.DIGEST:
                 return await self._digest(question)
             case Subject.SCHEDULE:
@@ -214,7 +219,7 @@ class Answers:
         key = await self._key(asked, names)
         reading = await self._trends.entity(channels, key, looked_at.span.window, question.zone, question.asked_at)
         # The same words for a name that nobody used and for one that a few did: who asks can't tell.
-        if isinstance(reading.mood, TooFew):
+        if isinstance(reading.mood, TooFew) and reading.mood.people < MINIMUM_AUTHORS:
             title = f"{asked} in {here}, {looked_at.span.words}"
             line = (
                 f"Fewer than {MINIMUM_AUTHORS} people named {asked} in {anywhere(looked_at.places)} {time}, "
@@ -237,6 +242,20 @@ class Answers:
                 footnote=rests_on(reading),
                 window=reading.window,
                 suggestions=(f"entities {asked_again(looked_at)}",),
+            )
+        if isinstance(reading.mood, TooFew):
+            few = reading.mood
+            line = (
+                f"Not yet: {name} was named by {people(few.people)} in {few.messages} of the {few.messages_needed} "
+                f"messages that a mood needs, in {here} {time}."
+            )
+            return Answer(
+                title=f"{name} in {here}, {looked_at.span.words}",
+                lines=(shortened(line),),
+                footnote=rests_on(reading),
+                window=reading.window,
+                suggestions=(f"entities {asked_again(looked_at)}",),
+                ok=False,
             )
         about = f" about {name}"
         sentence = mood_sentence(reading, f"What was said{about} in {here}", time)
@@ -286,6 +305,27 @@ class Answers:
             title = f"{side(first)} against {side(second)}"
             return await self._too_few(question, title, reading, TooFew(0, 0, 0, 0), empty)
         return comparison(found, first, second, question.zone)
+
+    async def _over_time(self, question: Question) -> Answer:
+        looked_at = _side(question)
+        asked = (_asked(looked_at), looked_at.span.window, question.zone, question.asked_at)
+        reading = await self._trends.mood(*asked)
+        found = await self._trends.entities(*asked, kind=question.kind, limit=NAMES)
+        if not found:
+            return await self._entities(question)
+        over_time = await self._trends.over_time(asked[0], found, *asked[1:])
+        return trends_answer(reading, found, over_time, looked_at, question)
+
+    async def _pattern(self, question: Question) -> Answer:
+        looked_at = _side(question)
+        window = looked_at.span.window
+        if window.end - window.start > timedelta(days=LONGEST_PATTERN_DAYS, hours=1):
+            raise QuestionError("A week's pattern is made of a year at most.", ("pattern last 3 months",))
+        found = await self._trends.pattern(_asked(looked_at), window, question.zone, question.asked_at)
+        if isinstance(found.reading.mood, TooFew):
+            title = f"The week in {where(looked_at.places)}, {looked_at.span.words}"
+            return await self._too_few(question, title, found.reading, found.reading.mood)
+        return pattern_answer(found, looked_at, question)
 
     async def _digest(self, question: Question) -> Answer:
         looked_at = _side(question)

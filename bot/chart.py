@@ -210,7 +210,7 @@ def _heat_map(figure: Figure, chart: Chart, theme: Theme) -> None:
             if point.estimate is not None:
                 row[point.start.astimezone(zone).hour] = point.estimate
     reach = max([abs(value) for row in values for value in row if not math.isnan(value)], default=1.0)
-    reach = max(10.0, math.ceil(reach / 10) * 10.0)
+    reach = max(10.0, math.ceil(reach / 10) * 10.0)  # half of it is a whole number, too
     axes = figure.subplots()
     _frame(axes, theme)
     colours = LinearSegmentedColormap.from_list("mood", [theme.low, theme.middle, theme.high], bad=theme.ground)
@@ -234,6 +234,7 @@ def _heat_map(figure: Figure, chart: Chart, theme: Theme) -> None:
     )  # fmt: skip
     bar = figure.colorbar(image, ax=axes, pad=0.01, fraction=0.05)
     bar.outline.set_visible(False)
+    bar.set_ticks([-reach, -reach / 2, 0, reach / 2, reach])
     bar.ax.yaxis.set_major_formatter(lambda value, _: _signed(value))
     bar.ax.tick_params(colors=theme.ink, labelsize=11, length=0)
     bar.ax.set_title(chart.unit.replace(" ", "\n"), color=theme.quiet, fontsize=9.5, loc="left", parse_math=False)

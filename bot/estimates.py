@@ -57,7 +57,7 @@ HEATED = 2.0
 SWINGS = 8.0
 """Windows without excess that are added to those seen before a channel is said to swing."""
 
-FALSE_ALARMS = 0.04
+FALSE_ALARMS = 0.035
 """Chance that a quiet week's mood is called a change, over everything that is tested together."""
 
 CLUMPS = 2.0
@@ -297,7 +297,8 @@ def shrunken(moods: Sequence[Mood]) -> tuple[float, ...]:
     """
     if len(moods) < 3:
         return tuple(each.estimate for each in moods)
-    variances = [max(((each.high - each.low) / 3.92) ** 2, 1e-6) for each in moods]
+    reaches = [2 * float(stdtrit(max(1, each.people - 1), (1 + CONFIDENCE) / 2)) for each in moods]
+    variances = [max(((each.high - each.low) / reach) ** 2, 1e-6) for each, reach in zip(moods, reaches, strict=True)]
     weights = [1 / variance for variance in variances]
     total = fsum(weights)
     centre = fsum(w * each.estimate for w, each in zip(weights, moods, strict=True)) / total

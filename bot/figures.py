@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from bot.answer import Align, Bar, Chart, ChartKind, Column, Point, Series, Table
-from bot.days import Unit
+from bot.days import WEEKDAYS, Unit, in_utc, local_day
 from bot.estimates import Change, Mood
-from bot.trends import EntityReading, Piece, Reading
+from bot.trends import Day, EntityReading, Hour, Pattern, Piece, Reading
 from bot.wording import counted, percent, percents, signed, span, step_name
 
 POINTS = "score points"
@@ -70,25 +70,57 @@ def multiples(title: str, lines: Sequence[tuple[str, Sequence[Piece]]], step: Un
     )
 
 
-def heat_map(subject: str, days: Sequence[tuple[str, Sequence[Piece]]], zone: ZoneInfo) -> Chart | None:
+def heat_map(subject: str, pattern: Pattern, zone: ZoneInfo) -> Chart | None:
     """The mood of every hour of the week, several weeks taken together; None where no hour can be shown."""
-    cells = [(day, piece) for day, pieces in days for piece in pieces if isinstance(piece.mood, Mood)]
-    if not cells:
+    known = [(hour.mood, hour) for hour in pattern.hours if hour.mood is not None]
+    shown = sorted(known, key=lambda each: each[0])
+    if not shown:
         return None
-    ranked = sorted(cells, key=lambda cell: cell[1].mood.estimate if isinstance(cell[1].mood, Mood) else 0.0)
-    (low_day, low), (high_day, high) = ranked[0], ranked[-1]
+    (low, lowest), (high, highest) = shown[0], shown[-1]
     return Chart(
         kind=ChartKind.HEAT_MAP,
         title=f"Mood of {subject} by hour of the week",
         alt=(
-            f"Mood of {subject} by hour of the week: lowest {low_day} at {low.window.start.astimezone(zone):%H:%M}, "
-            f"highest {high_day} at {high.window.start.astimezone(zone):%H:%M}; "
-            f"{counted(len(cells), 'hour')} of 168 with enough people."
+            f"Mood of {subject} by hour of the week: lowest {signed(low)} {_hour_name(lowest)}, "
+            f"highest {signed(high)} {_hour_name(highest)}, the less was said the nearer to the middle; "
+            f"{counted(len(shown), 'hour')} of 168 with enough people."
         ),
         unit=POINTS,
         zone=zone.key,
-        series=tuple(series(day, pieces) for day, pieces in days),
+        series=tuple(
+            Series(name[:3], tuple(_hour_point(hour, pattern, zone) for hour in pattern.hours if hour.weekday == day))
+            for day, name in enumerate(WEEKDAYS)
+        ),
     )
+
+
+def _hour_name(hour: Hour) -> str:
+    return f"on {WEEKDAYS[hour.weekday]}s at {hour.hour:02}:00"
+
+
+def _hour_point(hour: Hour, pattern: Pattern, zone: ZoneInfo) -> Point:
+    """Its time is that of a plain Monday to Sunday in the window's first week: only the hour is drawn."""
+    monday = local_day(pattern.reading.window.start, zone)
+    monday -= timedelta(days=monday.weekday())
+    start = in_utc(datetime.combine(monday + timedelta(days=hour.weekday), time(hour.hour), tzinfo=zone))
+    return Point(start, start + timedelta(hours=1), hour.mood, None, None, hour.messages, hour.people)
+
+
+def day_table(pattern: Pattern) -> Table:
+    """Every weekday with its mood and how it differs from the other days."""
+    columns = (
+        Column("day"), Column("mood", Align.RIGHT), Column("95 % interval"),
+        Column("against other days", Align.RIGHT), Column("95 % interval"), Column("messages", Align.RIGHT),
+        Column("people", Align.RIGHT),
+    )  # fmt: skip
+    return Table(columns, tuple(_day_row(day) for day in pattern.days))
+
+
+def _day_row(day: Day) -> tuple[str, ...]:
+    mood, against = day.mood, day.against
+    shown = (signed(mood.estimate), span(mood)) if isinstance(mood, Mood) else ("–", "too few")
+    held = (signed(against.estimate), span(against)) if against is not None else ("–", "")
+    return (WEEKDAYS[day.weekday], *shown, *held, f"{mood.messages:,}", f"{mood.people:,}")
 
 
 def mood_bars(title: str, moods: Sequence[tuple[str, Mood]], zone: ZoneInfo) -> Chart:
@@ -116,7 +148,7 @@ def _entity_row(entity: EntityReading) -> tuple[str, ...]:
     if isinstance(mood, Mood):
         spoken = (signed(mood.estimate), span(mood))
     else:
-        spoken = ("–", "people aren't scored" if mood is None else "too few")
+        spoken = ("–", "people aren't scored" if mood is None else "too few messages")
     return (tally.name, tally.kind.value, f"{tally.people:,}", f"{tally.messages:,}", *spoken)
 
 

@@ -34,6 +34,8 @@ class Subject(StrEnum):
     ENTITIES = "entities"
     ENTITY = "entity"
     COMPARE = "compare"
+    TRENDS = "trends"
+    PATTERN = "pattern"
     DIGEST = "digest"
     SCHEDULE = "schedule"
     CHANNELS = "channels"
@@ -93,6 +95,20 @@ SUBJECTS: Mapping[Subject, About] = MappingProxyType(
             ("compare last week with the week before", "compare this month", "compare March with April"),
             ("comparison", "difference", "diff"),
             "last week",
+        ),
+        Subject.TRENDS: About(
+            "What is named most, each with its mood over time.",
+            "trends [people|organizations|places|products|works] [#channel] [time]",
+            ("trends this month", "trends products #general last 3 months", "entities trend last month"),
+            ("trend",),
+            "last 3 months",
+        ),
+        Subject.PATTERN: About(
+            "How the days and hours of a week differ, several weeks taken together, as a heat map.",
+            "pattern [#channel] [time]",
+            ("pattern last 3 months", "week pattern #general last month", "heatmap #general"),
+            ("heatmap", "heat map", "week pattern", "weekly pattern", "rhythm"),
+            "last 3 months",
         ),
         Subject.DIGEST: About(
             "The week in one post: what changed and what moved it.",
@@ -432,7 +448,15 @@ def _about(subject: Subject, text: str, start: int, asking: _Asking) -> Question
             )
         case Subject.SCHEDULE:
             return _ordered(orders.Written(Verb.WHEN, None, None, None, None, start), text, asking)
-        case Subject.MOOD | Subject.ENTITIES | Subject.COMPARE | Subject.DIGEST | Subject.EXPLAIN:
+        case (
+            Subject.MOOD
+            | Subject.ENTITIES
+            | Subject.COMPARE
+            | Subject.TRENDS
+            | Subject.PATTERN
+            | Subject.DIGEST
+            | Subject.EXPLAIN
+        ):
             parts = _parts(text, start, asking, comparing=subject is Subject.COMPARE)
             return _sided(subject, tuple(parts), asking)
 
@@ -482,10 +506,12 @@ def _sided(subject: Subject, parts: Sequence[_Part], asking: _Asking) -> Questio
         raise _strange(parts[0], parts)
     if subject is Subject.MOOD and any(part.sort is _Sort.WORD and part.text.lower() in _COMPARING for part in parts):
         subject = Subject.COMPARE
+    if subject is Subject.ENTITIES and any(part.text.lower() in ("trend", "trends", "time") for part in parts):
+        subject = Subject.TRENDS
     kind, name = None, None
     for part in parts:
         word = part.text.lower()
-        meant = KINDS.get(word) if part.sort is _Sort.WORD and subject is Subject.ENTITIES else None
+        meant = KINDS.get(word) if part.sort is _Sort.WORD and subject in _OF_A_KIND else None
         if part.sort is _Sort.QUOTED and subject is Subject.MOOD:
             subject, name = Subject.ENTITY, part.text
         elif meant and kind in (None, meant):
@@ -495,12 +521,17 @@ def _sided(subject: Subject, parts: Sequence[_Part], asking: _Asking) -> Questio
     return replace(asking.question(subject, *_sides(subject, parts, asking)), kind=kind, name=name)
 
 
+_OF_A_KIND = (Subject.ENTITIES, Subject.TRENDS)
+
+
 def _is_idle(word: str, subject: Subject) -> bool:
     """Says `word` nothing that isn't said already?"""
     if word in _IDLE or _FIRST_WORDS.get(word) is subject:
         return True
     if subject is Subject.EXPLAIN:
         return word in _FIRST_WORDS or word in _BETWEEN_SIDES
+    if subject in (Subject.MOOD, Subject.TRENDS):  # a mood is always shown over time; trends are those of entities
+        return word in ("trend", "trends", "entities", "time")
     return subject is Subject.COMPARE and word in _BETWEEN_SIDES
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from math import ceil
@@ -39,6 +39,9 @@ ENTITIES = 10
 
 CANDIDATES = 40
 """Entities looked at for a list; those named by too few people are left out of it."""
+
+_LONGER = {Unit.HOUR: Unit.DAY, Unit.DAY: Unit.WEEK, Unit.WEEK: Unit.MONTH, Unit.MONTH: Unit.QUARTER}
+"""The step of a chart about a few of the messages, by that of one about all of them."""
 
 EVERY = 10_000
 """More entities than any window has that are named by enough people."""
@@ -116,13 +119,48 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class EntityReading:
-    """An entity that enough people named, and the mood of the messages that name it; None for a person.
+    """An entity that enough people named, and what is known of the messages that name it; None for a person.
 
     How a team speaks of one of its people is a score for an individual, and nobody gets one.
     """
 
     tally: EntityTally
-    mood: Mood | TooFew | None
+    reading: Reading | None
+
+    @property
+    def mood(self) -> Mood | TooFew | None:
+        """The mood of the messages that name it."""
+        return None if self.reading is None else self.reading.mood
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A weekday (0 is Monday), several weeks taken together, and how it differs from the others; None if unknown."""
+
+    weekday: int
+    mood: Mood | TooFew
+    against: Change | None
+    stands_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """An hour of the week. `mood` is in score points, drawn towards the others the less there is; None: too few."""
+
+    weekday: int
+    hour: int
+    mood: float | None
+    messages: int
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """How the days and hours of a week differ in what `reading` was made of."""
+
+    reading: Reading
+    days: tuple[Day, ...]
+    hours: tuple[Hour, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +205,7 @@ class Trends:
         """As `mood`, for the messages that name an entity. Raises StorageError."""
         plan = _Plan.of(await self._begun(channels, window, zone), zone, now, None)
         tallies = await self._readings.entity(channels, key, plan.edges)
-        return _reading(plan, tallies, None, least_messages=MINIMUM_AUTHORS)
+        return _reading(plan, tallies, None)
 
     async def _begun(self, channels: Sequence[Channel], window: Window, zone: ZoneInfo) -> Window:
         """A long window without the years before its channels' first message, from that message's day on."""
@@ -206,13 +244,44 @@ class Trends:
             [
                 EntityReading(
                     tally,
-                    None
-                    if tally.kind is Kind.PERSON
-                    else (await self.entity(channels, tally.key, window, zone, now)).mood,
+                    None if tally.kind is Kind.PERSON else await self.entity(channels, tally.key, window, zone, now),
                 )
                 for tally in shown
             ]
         )
+
+    async def over_time(
+        self, channels: Sequence[Channel], entities: Sequence[EntityReading], window: Window, zone: ZoneInfo,
+        now: datetime,
+    ) -> tuple[Unit, tuple[tuple[str, tuple[Piece, ...]], ...]]:  # fmt: skip
+        """The moods of entities in steps so long that a name has a chance of enough people; nobody's own."""
+        begun = await self._begun(channels, window, zone)
+        plan = _Plan.of(begun, zone, now, _LONGER[step_for(begun)])
+        edges = (*(piece.start for piece in plan.pieces), plan.pieces[-1].end)
+        lines = []
+        for entity in entities:
+            if entity.reading is not None:
+                tape = _Tape(plan.pieces, await self._readings.entity(channels, entity.tally.key, edges))
+                lines.append((entity.tally.name, _pieces(plan, tape)))
+        return plan.step, tuple(lines)
+
+    async def pattern(self, channels: Sequence[Channel], window: Window, zone: ZoneInfo, now: datetime) -> Pattern:
+        """How weekdays and hours differ. Raises StorageError.
+
+        A weekday is held against the other days person by person, false discoveries controlled over all seven.
+        """
+        reading = await self.mood(channels, window, zone, now)
+        pieces = cut(reading.window, Unit.HOUR, zone)
+        edges = (*(piece.start for piece in pieces), pieces[-1].end)
+        voices: dict[tuple[int, int], list[Voice]] = defaultdict(list)
+        for piece, tallies in zip(pieces, await self._readings.tallies(channels, edges), strict=True):
+            local = piece.start.astimezone(zone)
+            voices[local.weekday(), local.hour] += [
+                Voice(tally.author, local.toordinal(), tally.messages, tally.score)
+                for tally in tallies
+                if tally.model == reading.model
+            ]
+        return Pattern(reading, _days(voices), _hours(voices))
 
     async def person(self, channels: Sequence[Channel], key: str, window: Window) -> EntityTally | None:
         """The entity `key` if it is mostly read as a person, who is counted but never scored; else None."""
@@ -319,6 +388,41 @@ class Trends:
         return len({tally.author for tally in tallies}) >= MINIMUM_AUTHORS
 
 
+_Slots = Mapping[tuple[int, int], Sequence[Voice]]
+"""What was said at each hour of the week: (weekday, hour) → voices, whose steps are days."""
+
+
+def _days(voices: _Slots) -> tuple[Day, ...]:
+    days: list[Day] = []
+    for weekday in range(7):
+        here = [voice for (day, _), said in voices.items() if day == weekday for voice in said]
+        rest = [voice for (day, _), said in voices.items() if day != weekday for voice in said]
+        mood = _least(here)
+        known = isinstance(mood, Mood) and isinstance(_least(rest), Mood)
+        days.append(Day(weekday, mood, estimates.difference(here, rest) if known else None))
+    tested = [day for day in days if day.against is not None]
+    real = estimates.discoveries([day.against.p_value for day in tested if day.against is not None])
+    found = {day.weekday for day, is_real in zip(tested, real, strict=True) if is_real}
+    return tuple(
+        replace(day, stands_out=day.weekday in found and day.against is not None and day.against.is_clear)
+        for day in days
+    )
+
+
+def _hours(voices: _Slots) -> tuple[Hour, ...]:
+    slots = [(weekday, hour) for weekday in range(7) for hour in range(24)]
+    moods = [estimates.mood(voices.get(slot, ()), least_people=MINIMUM_AUTHORS) for slot in slots]
+    drawn = iter(estimates.shrunken([mood for mood in moods if isinstance(mood, Mood)]))
+    return tuple(
+        Hour(*slot, next(drawn) if isinstance(mood, Mood) else None, mood.messages, mood.people)
+        for slot, mood in zip(slots, moods, strict=True)
+    )
+
+
+def _least(voices: Sequence[Voice]) -> Mood | TooFew:
+    return estimates.mood(voices, least_messages=MINIMUM_MESSAGES, least_people=MINIMUM_AUTHORS)
+
+
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """Which stretches of time are needed to read a window."""
@@ -414,18 +518,16 @@ def _reading(
     plan: _Plan,
     tallies: Sequence[Sequence[AuthorTally]],
     left_out: LeftOut | None,
-    *,
-    least_messages: int = MINIMUM_MESSAGES,
 ) -> Reading:
     edges = plan.edges
     tape = _Tape(tuple(Window(start, end) for start, end in pairwise(edges)), tallies)
     models = tape.models(plan.window)
     model = tape.model(plan.window)
     earlier = tuple(_piece(tape, window, None, complete=True) for window in plan.earlier)
-    usable = [window for window in plan.earlier if _is_usable(tape.voices(window, model), least_messages)]
+    usable = [window for window in plan.earlier if _is_usable(tape.voices(window, model))]
     beside = [tape.voices(window, model) for window in usable]
     voices = tape.voices(plan.window, model)
-    mood = estimates.mood(voices, beside=beside, least_messages=least_messages, least_people=MINIMUM_AUTHORS)
+    mood = estimates.mood(voices, beside=beside, least_messages=MINIMUM_MESSAGES, least_people=MINIMUM_AUTHORS)
     known = isinstance(mood, Mood)
     return Reading(
         window=plan.window,
@@ -434,9 +536,7 @@ def _reading(
         shares=_shares(tape, plan.window, model) if known else None,
         usual=_usual(tape, plan.window, usable, model) if known and len(usable) >= LEAST_EARLIER else None,
         step=plan.step,
-        pieces=tuple(
-            _piece(tape, piece, None, complete=end_of(piece, plan.step, plan.zone) <= plan.now) for piece in plan.pieces
-        ),
+        pieces=_pieces(plan, tape),
         earlier=earlier,
         model=model,
         others={other: count for other, count in models.items() if other != model},
@@ -445,9 +545,14 @@ def _reading(
     )
 
 
-def _is_usable(voices: Sequence[Voice], least_messages: int) -> bool:
-    mood = estimates.mood(voices, least_messages=least_messages, least_people=MINIMUM_AUTHORS)
-    return not isinstance(mood, TooFew)
+def _is_usable(voices: Sequence[Voice]) -> bool:
+    return isinstance(_least(voices), Mood)
+
+
+def _pieces(plan: _Plan, tape: _Tape) -> tuple[Piece, ...]:
+    return tuple(
+        _piece(tape, piece, None, complete=end_of(piece, plan.step, plan.zone) <= plan.now) for piece in plan.pieces
+    )
 
 
 def _piece(tape: _Tape, window: Window, model: str | None, *, complete: bool) -> Piece:

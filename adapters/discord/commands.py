@@ -142,6 +142,30 @@ class Commands(app_commands.Group):
         joined = "with" if with_channel or with_time else None
         await self._ask(interaction, "compare", channel, time, joined, with_channel, with_time, share=share)
 
+    @command(description=_line(Subject.TRENDS))
+    @describe(kind="Only names of this kind", channel=_CHANNEL, time=_TIME, share=_SHARE)
+    @autocomplete(channel=_channels, time=_times)
+    @app_commands.choices(kind=_KINDS)
+    async def trends(
+        self,
+        interaction: Asked,
+        kind: str | None = None,
+        channel: str | None = None,
+        time: str | None = None,
+        share: bool = False,
+    ) -> None:
+        """Ask for the moods of names over time."""
+        await self._ask(interaction, "trends", kind, channel, time, share=share)
+
+    @command(description=_line(Subject.PATTERN))
+    @describe(channel=_CHANNEL, time=_TIME, share=_SHARE)
+    @autocomplete(channel=_channels, time=_times)
+    async def pattern(
+        self, interaction: Asked, channel: str | None = None, time: str | None = None, share: bool = False
+    ) -> None:
+        """Ask for the pattern of a week."""
+        await self._ask(interaction, "pattern", channel, time, share=share)
+
     @command(description=_line(Subject.DIGEST))
     @describe(channel=_CHANNEL, time="A week, such as 'last week' or 'week 7'", share=_SHARE)
     @autocomplete(channel=_channels, time=_times)

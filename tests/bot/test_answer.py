@@ -127,6 +127,22 @@ async def test_too_little_is_said_to_be_too_little(reads: list[Read], expected: 
     assert (answer.lines, answer.table, answer.chart, answer.ok) == ((expected,), None, None, False)
 
 
+@pytest.mark.parametrize("subject", [Subject.MOOD, Subject.DIGEST])
+async def test_500_furious_messages_of_one_author_move_a_mood_no_more_than_one(subject: Subject):
+    def furious(messages: int) -> list[Read]:
+        return [a_read(MONDAY + HOUR * (1 + n % 24), 77, -1.0) for n in range(messages)]
+
+    once = await ask([*QUIET, *furious(1)], Subject.MOOD, LAST_WEEK)
+    loud = await ask([*QUIET, *furious(500)], Subject.MOOD, LAST_WEEK)
+    told = await ask([*QUIET, *furious(500)], subject, LAST_WEEK)
+
+    assert once.table is not None
+    assert loud.table is not None
+    assert loud.table.rows[0] == once.table.rows[0]
+    assert f"mood {loud.table.rows[0][1]}" in told.lines[0]
+    assert " than usual " not in told.lines[0]
+
+
 async def test_where_nothing_was_read_the_nearest_messages_are_named():
     answer = await ask(weeks(-8, -7), Subject.MOOD, LAST_WEEK)
 

@@ -216,6 +216,37 @@ def test_a_channel_that_swings_each_week_must_swing_further_to_be_unusual():
     assert not unsteady.is_clear
 
 
+def test_one_furious_author_changes_a_week_by_two_voices_at_most_and_is_no_change_of_the_room():
+    *before, now = weeks(np.random.default_rng(5), 9)
+
+    calm = estimates.change(now, before)
+    loud = estimates.change([*now, a_voice(0, -1.0, messages=500)], before)
+
+    assert abs(loud.estimate - calm.estimate) <= estimates.MOST_VOICES / 20 * 130
+    assert loud.high - loud.low > 1.5 * (calm.high - calm.low)
+    assert not loud.is_clear
+
+
+def test_nobody_weighs_more_than_two_people_however_little_the_others_write():
+    before = [[a_voice(author, 0.1, messages=10, step=day) for author in range(10) for day in range(2)]] * 5
+    now = [a_voice(0, -0.9, messages=500), *(a_voice(author, 0.1, step=author) for author in range(1, 10))]
+
+    found = estimates.change(now, before)
+
+    assert found.estimate == pytest.approx(0.2 * -100, abs=1)
+
+
+def test_how_people_differed_before_steadies_the_interval_of_a_week_unless_they_differ_far_more():
+    *before, now = weeks(np.random.default_rng(6), 9)
+    alike = [Voice(v.author, v.step, v.messages, 0.1 * v.messages) for v in now]
+    heated = [Voice(v.author, v.step, v.messages, (0.9 if int(v.author) % 2 else -0.7) * v.messages) for v in now]
+
+    widths = [found.high - found.low for found in (estimates.change(week, before) for week in (alike, now, heated))]
+
+    assert widths[0] > widths[1] / 2  # a week in which all happen to agree isn't known to a hair
+    assert widths[2] > 2 * widths[1]
+
+
 def test_one_odd_week_is_not_the_usual():
     *before, now = weeks(np.random.default_rng(4), 9)
     odd = [Voice(v.author, v.step, v.messages, v.total - 0.8 * v.messages) for v in before[3]]
@@ -291,7 +322,7 @@ def test_discoveries_are_benjamini_and_hochbergs(p_values: list[float]):
 
 
 def test_small_channels_are_drawn_to_the_middle_and_large_ones_hardly():
-    large, other, small = Mood(20, 15, 25, 900, 60), Mood(-10, -15, -5, 900, 60), Mood(60, 0, 100, 20, 5)
+    large, other, small = Mood(20, 15, 25, 900, 60), Mood(-10, -15, -5, 900, 60), Mood(60, -20, 100, 20, 5)
 
     drawn = estimates.shrunken([large, other, small])
 
