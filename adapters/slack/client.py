@@ -41,6 +41,8 @@ from bot.writer import Writer
 
 ACCEPT_SECONDS = 2.5
 """How long an event may take to be durable; Slack waits for 3 seconds and sends it again."""
+ANSWERED = frozenset({"app_mention", "app_home_opened", "direct message"})
+"""Kinds of events that aren't kept, and done something about all the same."""
 _log = structlog.get_logger(__name__)
 
 
@@ -254,7 +256,7 @@ class Slack:
     async def _accept(self, told: Told) -> bool:
         """Keep what is told; False if that isn't done in time."""
         if not told.events:
-            if told.ignored:
+            if told.ignored and told.ignored not in ANSWERED:
                 self._pass_over(told.ignored)
             return True
         try:

@@ -102,9 +102,11 @@ class Connection:
 
     async def _by_socket(self, app: AsyncApp, calls: Calls) -> None:
         """Keep a socket open, whatever happens to it."""
-        # The SDK would try a wrong token for ever without a word.
-        await self._open_for_business(calls)
+        at_start = True
         while True:
+            # The SDK would try a wrong token for ever without a word.
+            await self._open_for_business(calls, at_start=at_start)
+            at_start = False
             socket = Socket(app, self._access.app_token, ping_interval=self._pace.ping)
             # Of a disconnect the SDK tells only those who hear the raw frames.
             socket.client.on_message_listeners.append(self._heard)
@@ -118,7 +120,8 @@ class Connection:
                 await asyncio.gather(connecting, return_exceptions=True)
                 await socket.client.close()  # type: ignore[no-untyped-call]
 
-    async def _open_for_business(self, calls: Calls) -> None:
+    async def _open_for_business(self, calls: Calls, *, at_start: bool) -> None:
+        """Wait until Slack grants a socket. Raises PlatformError if it refuses one `at_start`; later it may yet."""
         pause = self._pace.retry
         while True:
             try:
@@ -126,7 +129,10 @@ class Connection:
                 return
             except Refusal as refusal:
                 if refusal.code != "ratelimited":
-                    raise PlatformError(f"Socket Mode is refused. ROOMTONE_SLACK_APP_TOKEN: {refusal}") from refusal
+                    refused = PlatformError(f"Socket Mode is refused. ROOMTONE_SLACK_APP_TOKEN: {refusal}")
+                    if at_start:
+                        raise refused from refusal
+                    _log.error("no socket is to be had", why=str(refused), next_try_in_s=pause)
             except Uncertain as error:
                 _log.warning("slack can't be reached", why=str(error), next_try_in_s=pause)
             await asyncio.sleep(pause)
@@ -149,9 +155,12 @@ class Connection:
                     # A new line, and nobody knows what the old one dropped.
                     session = socket.client.current_session
                     self.ready.set()
+                    _log.info("connected to Slack")
                     self._lost()
                 continue
-            self.ready.clear()
+            if self.ready.is_set():
+                self.ready.clear()
+                _log.warning("the line to Slack is gone; it is made again")
             dead = loop.time() - alive
             if dead >= self._pace.hopeless:
                 _log.error("slack's socket can't be brought back; a new one is made", seconds=round(dead))
@@ -204,6 +213,7 @@ class Connection:
             self.port = int(runner.addresses[0][1])
             self._lost()
             self.ready.set()
+            _log.info("listening for Slack", host=self._access.host, port=self.port, path=PATH)
             await asyncio.Event().wait()
         except OSError as error:
             raise ConfigurationError(
@@ -218,7 +228,8 @@ class Socket(AsyncSocketModeHandler):
     """Bolt's socket, which also knows how many envelopes it hasn't answered yet, and lets people go first."""
 
     def __init__(self, app: AsyncApp, app_token: str | None, *, ping_interval: float) -> None:
-        super().__init__(app, app_token, ping_interval=ping_interval)
+        # What goes wrong with a line we tell ourselves, once; the SDK does every few seconds.
+        super().__init__(app, app_token, logger=quiet_logger(logging.CRITICAL), ping_interval=ping_interval)
         self.busy = 0
         self.closing = False
         """Handle nothing more: the line is about to go, and what needs us may be gone after it."""
@@ -239,8 +250,8 @@ class Socket(AsyncSocketModeHandler):
             self.busy -= 1
 
 
-def quiet_logger() -> logging.Logger:
+def quiet_logger(level: int = logging.WARNING) -> logging.Logger:
     """Bolt's and the SDK's logger: at DEBUG they write whole messages and tokens, so they never get there."""
-    logger = logging.getLogger("adapters.slack.sdk")
-    logger.setLevel(logging.WARNING)
+    logger = logging.getLogger(f"adapters.slack.sdk.{logging.getLevelName(level).lower()}")
+    logger.setLevel(level)
     return logger

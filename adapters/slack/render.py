@@ -106,7 +106,7 @@ def refused(error: RoomtoneError) -> dict[str, Any]:
     if buttons := _suggested(suggestions):
         blocks.append({"type": "actions", "elements": buttons})
     offered = [suggestion for suggestion in suggestions[:SUGGESTIONS] if suggestion.strip()]
-    spoken_words = f"{words} Did you mean: {'; '.join(offered)}?" if offered else words
+    spoken_words = f"{words} Try: {'; '.join(offered)}." if offered else words
     return {"text": cut(_escaped(spoken_words), MESSAGE), "blocks": blocks, "mrkdwn": False}
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from adapters.slack.calls import MENDS
 from adapters.slack.connection import Access
 from bot.errors import ConfigurationError, PlatformError, StorageBusy
 from bot.message import Message
-from tests.adapters.slack.conftest import US, Bot, introduced, running
+from tests.adapters.slack.conftest import QUICK, US, Bot, introduced, running
 from tests.servers import slack as server
 
 C1 = US.channel("C1")
@@ -285,6 +286,20 @@ async def test_a_bad_app_token_is_named(slack: server.Slack, database: Path):
     with pytest.raises(PlatformError, match="ROOMTONE_SLACK_APP_TOKEN"):
         await asyncio.wait_for(started(slack, database), 60)
     assert len(slack.called("apps.connections.open")) == 1  # no try after it: named at once
+
+
+async def test_a_socket_that_is_refused_for_a_while_is_told_and_had_again(slack: server.Slack, database: Path):
+    slack.room("C1", "general", "U1")
+    async with running(slack, database, pace=replace(QUICK, hopeless=0.5)):
+        slack.faults["apps.connections.open"] = [server.error("token_revoked")] * 9_999
+        with capture_logs() as logged:
+            slack.cut()
+            await slack.until(lambda: any(line["event"] == "no socket is to be had" for line in logged))
+        slack.faults["apps.connections.open"].clear()
+
+        assert await slack.deliver(slack.say("C1", "U1", "still here")) == {}
+    assert any(line["event"] == "the line to Slack is gone; it is made again" for line in logged)
+    assert {"ROOMTONE_SLACK_APP_TOKEN" in line["why"] for line in logged if "next_try_in_s" in line} == {True}
 
 
 @pytest.mark.parametrize("code", ["token_revoked", "token_expired", "account_inactive"])

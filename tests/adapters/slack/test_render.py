@@ -115,7 +115,7 @@ def test_screen_readers_hear_the_whole_answer():
 def test_screen_readers_hear_what_may_have_been_meant():
     said = refused(QuestionError("I don't know 'moood'.", ("mood", "mood today")))
 
-    assert said["text"] == "I don't know 'moood'. Did you mean: mood; mood today?"
+    assert said["text"] == "I don't know 'moood'. Try: mood; mood today."
 
 
 def test_a_private_answer_is_not_offered_for_sharing():

@@ -40,20 +40,24 @@ def lines() -> list[dict[str, Any]]:
 
 
 def troubled(slack: server.Slack, dice: random.Random) -> list[dict[str, Any]]:
-    """The chat as events: 2 % edited, 2 % deleted, 5 % told twice, 5 % told in another order."""
+    """The chat as events: 2 % edited, 2 % deleted, 5 % told twice, 5 % told in another order; conversations are threads."""
     events: list[dict[str, Any]] = []
     taken: set[str] = set()
+    roots: dict[str, str] = {}
     for line in lines():
         moment = datetime.fromisoformat(line["ts"]).timestamp()
         while (ts := slack.ts(moment)) in taken:
             moment += 0.000001
         taken.add(ts)
         user = "U" + "".join(c for c in str(line["user"]).upper() if c.isascii() and c.isalnum())
-        events.append(slack.say("C1", user, line["text"], ts=ts))
+        root = roots.get(line["conversation"])
+        events.append(slack.say("C1", user, line["text"], ts=ts, thread=root))
         if dice.random() < 0.02:
             events.append(slack.edit("C1", ts, "this is great", at=slack.ts(moment + 60)))
         elif dice.random() < 0.02:
             events.append(slack.delete("C1", ts, at=slack.ts(moment + 90)))
+        elif root is None:
+            roots[line["conversation"]] = ts  # the others of its conversation answer it
     events += [event for event in events if dice.random() < 0.05]
     return sorted(events, key=lambda event: float(event["event_ts"]) + (dice.random() < 0.05) * dice.random() * 3600)
 
