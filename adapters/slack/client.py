@@ -5,36 +5,33 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import aiohttp
 import structlog
-from cachetools import TTLCache
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters.slack.asking import Answering, Asker, Asking, first
+from adapters.slack.asking import Answering, Asking
 from adapters.slack.calls import Calls, Refusal, Uncertain
 from adapters.slack.connection import CALL_SECONDS, DRAIN_SECONDS, Access, Connection, Pace, quiet_logger
+from adapters.slack.desk import Desk
 from adapters.slack.digests import WayOut
 from adapters.slack.history import History
 from adapters.slack.home import Home
 from adapters.slack.manifest import SCOPES, SCOPES_MEND, granted, without
 from adapters.slack.outlet import Draw, Outlet
 from adapters.slack.people import People
-from adapters.slack.render import ASK, SHARE, Asked, refused, said
-from adapters.slack.translate import News, Told, Us, asked, seen, translate
-from adapters.slack.welcome import backfill_done, introduction, past_of, reading_the_past
+from adapters.slack.translate import News, Told, Us, translate
+from adapters.slack.upkeep import Upkeep
 from bot.delivery import LOOK_EVERY, Delivery
-from bot.errors import PlatformError, QuestionError, RoomtoneError, StorageError
+from bot.errors import StorageError
 from bot.ingest import Ingest
-from bot.message import Channel, Platform
 from bot.privacy import Pseudonyms
 from bot.store import Cursors, Held, Inbox, Ledger, Notes, Readings, Subscriptions
 from bot.writer import Writer
@@ -92,12 +89,8 @@ class Slack:
         self._clock = clock
         self._refusing = False
         self._passed_over: set[str] = set()
-        self._try_again = self._pace.upkeep
         self._tasks: set[asyncio.Task[None]] = set()
-        self._answered: TTLCache[tuple[str, str], bool] = TTLCache(4096, 3600)
-        self._gap = asyncio.Event()
-        self._heard_at = clock()
-        self._connection = Connection(access, self._pace, lost=lambda: self._missed())
+        self._connection = Connection(access, self._pace, lost=lambda: self._upkeep.missed())
 
     @property
     def ready(self) -> asyncio.Event:
@@ -120,8 +113,8 @@ class Slack:
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._connection.run(app, calls), name="slack connection")
-                    tasks.create_task(self._upkeep(), name="slack upkeep")
-                    tasks.create_task(self._pasts(), name="slack pasts")
+                    tasks.create_task(self._upkeep.run(), name="slack upkeep")
+                    tasks.create_task(self._upkeep.read_pasts(), name="slack pasts")
                     tasks.create_task(self._delivery.run(every=min(LOOK_EVERY, self._pace.upkeep)), name="slack posts")
             except ExceptionGroup as ended:
                 raise ended.exceptions[0] from ended
@@ -168,7 +161,6 @@ class Slack:
         url = str(me.get("url") or "")
         us = self._us = Us(str(me.get("team_id")), str(me.get("user_id")), str(me.get("bot_id") or ""))
         stores = self._stores
-        self._people = People(calls, stores.readings, us, zone=self._zone)
         self._outlet = Outlet(
             calls,
             stores.notes,
@@ -179,7 +171,8 @@ class Slack:
             settle=self._pace.settle,
             scan_waits=self._pace.scan_waits,
         )
-        self._asking = Asking(calls, self._answers, self._people, self._outlet, us, self._pseudonyms, session, url=url)
+        people = People(calls, stores.readings, us, zone=self._zone)
+        asking = Asking(calls, self._answers, people, self._outlet, us, self._pseudonyms, session, url=url)
         self._history = History(
             calls,
             self._ingest,
@@ -201,7 +194,29 @@ class Slack:
             is_whole=self._history.is_whole,
         )
         self._delivery = Delivery(stores.subscriptions, self._writer, way_out, clock=self._clock)
-        self._home = Home(calls, self._asking, self._people, stores.subscriptions, us, clock=self._clock)
+        self._home = Home(calls, asking, people, stores.subscriptions, us, clock=self._clock)
+        self._upkeep = Upkeep(
+            self._connection,
+            self._history,
+            self._ingest,
+            self._outlet,
+            cursors=stores.cursors,
+            notes=stores.notes,
+            us=us,
+            pace=self._pace,
+            clock=self._clock,
+            whole=self._whole,
+        )
+        self._desk = Desk(
+            asking,
+            self._home,
+            self._history,
+            people,
+            stores.cursors,
+            us,
+            start=self._start,
+            clock=self._clock,
+        )
 
     def _app(self, session: aiohttp.ClientSession) -> AsyncApp:
         async def authorize() -> AuthorizeResult:
@@ -225,9 +240,9 @@ class Slack:
             attaching_conversation_kwargs_enabled=False,
         )
         app.middleware(self._on_event)
-        app.command(re.compile(".*"))(self._on_command)
-        app.action(re.compile(".*"))(self._on_action)
-        app.view(re.compile(".*"))(self._on_view)
+        app.command(re.compile(".*"))(self._desk.command)
+        app.action(re.compile(".*"))(self._desk.action)
+        app.view(re.compile(".*"))(self._desk.view)
         return app
 
     # ---- events -----------------------------------------------------------------------------------------------------
@@ -240,7 +255,7 @@ class Slack:
         """Acknowledge an event once it is durable. A failure is answered 500, and Slack sends it again."""
         match body.get("type"):
             case "event_callback":
-                self._heard_at = self._clock()
+                self._upkeep.heard()
                 told = translate(body, self._us, self._pseudonyms)
                 if not await self._accept(told):
                     return BoltResponse(status=500, body="")  # raised, bolt would log a traceback for every event
@@ -248,7 +263,7 @@ class Slack:
                 return BoltResponse(status=200, body="")
             case "app_rate_limited":
                 _log.warning("slack holds back events: more than 30,000 an hour in this workspace")
-                self._missed()
+                self._upkeep.missed()
                 return BoltResponse(status=200, body="")
         await next()
         return None
@@ -271,7 +286,7 @@ class Slack:
         if self._refusing:
             self._refusing = False
             _log.info("events are kept again")
-            self._missed()
+            self._upkeep.missed()
         return True
 
     def _pass_over(self, why: str) -> None:
@@ -285,7 +300,7 @@ class Slack:
         match told.news:
             case News.INVITED if told.place is not None:
                 inviter = body["event"].get("inviter")
-                await self._welcomed(told.place, inviter if isinstance(inviter, str) else None)
+                await self._upkeep.welcome(told.place, inviter if isinstance(inviter, str) else None)
             case News.LEFT if told.place is not None:
                 await self._history.leave(told.place)
             case News.CHANGED if told.place is not None:
@@ -293,7 +308,7 @@ class Slack:
             case News.MOVED if told.place is not None:
                 await self._history.look_at(told.place)
                 await self._history.begin(told.place)
-                await self._introduces(told.place)  # it knows us already
+                await self._upkeep.introduces(told.place)  # it knows us already
             case News.OUT:
                 _log.error("the workspace took our access away", mend="Install the app again and copy the new token.")
         event = body.get("event")
@@ -301,201 +316,11 @@ class Slack:
             return
         match event.get("type"):
             case "app_mention":
-                await self._mentioned(event)
+                await self._desk.mentioned(event)
             case "message" if told.ignored == "direct message" and event.get("channel_type") == "im":
-                await self._mentioned(event)
+                await self._desk.mentioned(event)
             case "app_home_opened" if event.get("tab", "home") == "home":
                 await self._home.publish(str(event.get("user")))
-
-    async def _mentioned(self, event: Mapping[str, Any]) -> None:
-        user, channel, ts, text = (event.get(name) for name in ("user", "channel", "ts", "text"))
-        if event.get("bot_id") or event.get("subtype") or event.get("edited"):
-            return
-        if not (isinstance(user, str) and isinstance(channel, str) and isinstance(ts, str) and isinstance(text, str)):
-            return
-        if user == self._us.user or (channel, ts) in self._answered:
-            return  # a retry: answered already
-        self._answered[channel, ts] = True
-        thread = event.get("thread_ts")
-        team = event.get("user_team") or event.get("team")
-        asker = Asker(user, channel, team if isinstance(team, str) else None)
-        await self._asking.mention(asked(text, self._us), asker, thread=thread if isinstance(thread, str) else None)
-
-    async def _welcomed(self, channel: Channel, inviter: str | None = None) -> None:
-        """Begin to read a channel, and introduce ourselves there, once."""
-        place = await self._history.look_at(channel)
-        await self._history.begin(channel)
-        if place is None:
-            return
-        if await self._introduces(channel):
-            try:
-                await self._outlet.say(channel, introduction(inviter), key=f"introduction {channel.id}")
-            except PlatformError as error:
-                _log.warning("an introduction could not be posted", channel=channel.id, why=type(error).__name__)
-
-    async def _introduces(self, channel: Channel) -> bool:
-        """Claim the one introduction in a channel, before it is made: rather none than two."""
-        return await self._stores.notes.claim(Platform.SLACK, self._us.workspace, f"introduced {channel.id}", True)
-
-    # ---- questions --------------------------------------------------------------------------------------------------
-
-    async def _on_command(self, body: dict[str, Any], ack: Callable[..., Awaitable[Any]]) -> None:
-        text, url = str(body.get("text") or ""), str(body.get("response_url"))
-        asker = Asker(str(body.get("user_id")), str(body.get("channel_id")), _text(body.get("team_id")))
-        past = past_of(text)
-        ready = asyncio.Event()
-
-        async def answer() -> None:
-            if past is not None:
-                reply = await self._backfill(past, asker)
-            else:
-                reply = await self._asking.reply(text, asker, at=self._clock())
-            ready.set()
-            await acknowledged.wait()
-            if not await self._asking.hand_over(url, reply, replace=working) and past is None:
-                reply = await self._asking.reply(text, asker, at=self._clock(), table_block=False)
-                await self._asking.hand_over(url, reply, replace=working)
-
-        acknowledged = asyncio.Event()
-        self._start(answer())
-        waiting = asyncio.create_task(_wait(ready))
-        said_first = await first(waiting)
-        working = bool(said_first)
-        await ack(said_first if working else "")
-        acknowledged.set()
-        waiting.cancel()
-
-    async def _on_action(self, body: dict[str, Any], ack: Callable[..., Awaitable[Any]]) -> None:
-        await ack()
-        actions = body.get("actions")
-        action = actions[0] if isinstance(actions, list) and actions else {}
-        user, channel = body.get("user") or {}, body.get("channel") or {}
-        asker = Asker(str(user.get("id")), str(channel.get("id") or ""), _text(user.get("team_id")))
-        name, value, url = str(action.get("action_id")), str(action.get("value") or ""), _text(body.get("response_url"))
-        if name == SHARE and url is not None:
-            clicked = f"{asker.here} {action.get('action_ts')} {(body.get('container') or {}).get('message_ts')}"
-            self._start(self._share(value, asker, url, key=f"share {clicked}"))
-        elif name.startswith(ASK) and url is not None:
-            self._start(self._asking.respond(url, value, asker, replace=False))
-        else:
-            self._start(self._home.clicked(name, value, asker, str(body.get("trigger_id"))))
-
-    async def _on_view(self, body: dict[str, Any], ack: Callable[..., Awaitable[Any]]) -> None:
-        errors = await self._home.submitted(body)
-        if errors:
-            await ack(response_action="errors", errors=errors)
-        else:
-            await ack()
-            self._start(self._home.publish(str((body.get("user") or {}).get("id"))))
-
-    async def _share(self, value: str, asker: Asker, url: str, *, key: str) -> None:
-        question = Asked.unpacked(value)
-        if question is None:
-            return
-        try:
-            await self._asking.share(question, asker, key=key)
-        except RoomtoneError as error:
-            await self._asking.hand_over(url, refused(error), replace=False)
-
-    async def _backfill(self, past: timedelta, asker: Asker) -> dict[str, Any]:
-        """Promise to read the channel's past, or say how far that has come."""
-        channel = self._us.channel(asker.here)
-        if await self._stores.cursors.position(channel) is None:
-            return refused(QuestionError("I'm not in this channel yet: invite me with /invite @Roomtone, then repeat."))
-        if (progress := await self._history.progress(channel)) is not None:
-            return said(reading_the_past(progress))
-        person = await self._people.person(asker.user, team=asker.team)
-        if not await self._people.may_set(person, channel):
-            return refused(
-                QuestionError("Only the channel's creator or an admin of the workspace may have its past read.")
-            )
-        await self._history.ask_for(channel, past)
-        self._gap.set()
-        return said(
-            f"I'm reading the past {past.days} days of this channel, behind what is written now, and will say here "
-            "when I'm done. /roomtone backfill tells how far I am."
-        )
-
-    # ---- upkeep -----------------------------------------------------------------------------------------------------
-
-    def _missed(self) -> None:
-        """Something may have been missed: look for it soon."""
-        self._history.doubt()
-        self._gap.set()
-
-    async def _upkeep(self) -> None:
-        """Know our channels, close gaps, and let the cursors follow."""
-        while True:
-            await self.ready.wait()
-            await self._whole(self._tend())
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._pace.upkeep):
-                    await self._gap.wait()
-
-    async def _tend(self) -> None:
-        if self._gap.is_set():
-            self._gap.clear()
-            try:
-                await self._arrive()
-                closed = await self._history.close_gaps()
-            except (PlatformError, StorageError) as error:
-                closed = False
-                _log.warning("a gap may be open", why=str(error))
-            if closed:
-                self._try_again = self._pace.upkeep
-            else:
-                asyncio.get_running_loop().call_later(self._try_again, self._gap.set)
-                self._try_again = min(3600.0, 2 * self._try_again)
-        try:
-            await self._history.follow()
-        except StorageError as error:
-            _log.warning("how far slack was read is not noted", why=str(error))
-        await self._listen()
-
-    async def _listen(self) -> None:
-        """After a long silence, ask whether something was said meanwhile: then the open socket is deaf."""
-        silence = timedelta(seconds=self._pace.silent)
-        if self._clock() - self._heard_at < silence:
-            return
-        try:
-            spoken = await self._history.spoken_since(self._heard_at, until=self._clock() - silence / 5)
-        except (PlatformError, StorageError):
-            return
-        self._heard_at = self._clock()  # until the next silence
-        if spoken:
-            self._connection.renew()
-            self._missed()
-
-    async def _arrive(self) -> None:
-        """Compare the channels we are in with those we know: invited or put out while we were away."""
-        known = await self._stores.cursors.positions(Platform.SLACK, self._us.workspace)
-        here = set()
-        for conversation in await self._history.conversations():
-            news = seen(conversation, self._us, at=self._clock())
-            if news is None:
-                continue
-            here.add(news.channel)
-            await self._ingest.accept(news)
-            if news.channel not in known:
-                await self._welcomed(news.channel)
-        for channel in known.keys() - here:
-            if await self._history.look_at(channel) is None:
-                await self._history.leave(channel)
-
-    async def _pasts(self) -> None:
-        """Read the pasts that were asked for, and say so when one is done."""
-        while True:
-            await self.ready.wait()
-            await self._whole(self._work())
-            await asyncio.sleep(min(self._pace.upkeep, 5.0))
-
-    async def _work(self) -> None:
-        try:
-            for channel, progress in await self._history.work():
-                done = backfill_done(progress)
-                await self._outlet.say(channel, done, key=f"backfilled {channel.id} {self._clock():%Y-%m-%dT%H:%M}")
-        except (PlatformError, StorageError) as error:
-            _log.warning("the past waits", why=str(error))
 
     # ---- tasks ------------------------------------------------------------------------------------------------------
 
@@ -525,11 +350,3 @@ class Slack:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("something asked for in slack failed", error=type(error).__name__)
-
-
-async def _wait(event: asyncio.Event) -> None:
-    await event.wait()
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None

@@ -21,7 +21,18 @@ from adapters.slack.calls import Calls, Priority, Refusal
 from adapters.slack.translate import Us, recorded, seen
 from bot.errors import PlatformError, StorageError
 from bot.ingest import Ingest
-from bot.message import Channel, ChannelSeen, Deletion, Event, Message, MessageId, Platform, Window
+from bot.message import (
+    Channel,
+    ChannelGone,
+    ChannelSeen,
+    Deletion,
+    Event,
+    Gone,
+    Message,
+    MessageId,
+    Platform,
+    Window,
+)
 from bot.privacy import Pseudonyms
 from bot.store import Cursors, Held, Inbox, Ledger, Notes
 
@@ -105,13 +116,17 @@ class History:
         return found
 
     async def look_at(self, channel: Channel) -> ChannelSeen | None:
-        """Learn and keep what a channel is called and who may see it; None if it can't be seen now."""
+        """Learn and keep what a channel is called and who may see it; None if it is no channel of ours now."""
         try:
             answer = await self._calls.read("conversations.info", {"channel": channel.id}, priority=Priority.CATCH_UP)
         except Refusal:
             return None
         conversation = answer.get("channel")
         news = seen(conversation, self._us, at=self._clock()) if isinstance(conversation, dict) else None
+        if isinstance(conversation, dict) and conversation.get("is_member") is False:
+            # Public channels can be seen from outside. One that was never ours may be renamed like any other.
+            ours = await self._cursors.position(channel) is not None
+            news = ChannelGone(channel, self._clock(), Gone.LEFT) if ours else None
         if news is not None:
             await self._ingest.accept(news)
         return news if isinstance(news, ChannelSeen) else None

@@ -197,6 +197,32 @@ async def test_a_channel_that_gets_a_new_id_is_read_on_without_a_second_introduc
     assert len(slack.posts) == 1
 
 
+@pytest.mark.parametrize("private", [False, True], ids=["public", "private"])
+async def test_a_channel_that_we_were_put_out_of_while_away_is_read_no_longer(
+    slack: server.Slack, database: Path, private: bool
+):
+    room = slack.room("C1", "general", "U1", private=private)
+    await stood(database, slack, HOUR)
+    room.members.discard(US.user)
+    slack.say("C1", "U1", "not for us")
+
+    async with running(slack, database) as bot:
+        await until_read(bot, C1, False)
+        assert await held(bot, 0) == 0
+
+
+async def test_a_channel_that_was_never_ours_is_renamed_without_us(slack: server.Slack, bot: Bot):
+    slack.room("C2", "theirs", "U1", joined=False)
+    calls = len(slack.called("conversations.info"))
+    renamed = {"type": "channel_rename", "channel": {"id": "C2", "name": "theirs"}, "event_ts": slack.ts()}
+    await slack.deliver(renamed)
+    await slack.until(lambda: len(slack.called("conversations.info")) > calls)
+    await slack.deliver(slack.say("C1", "U1", "good morning"))
+    await bot.read()
+
+    assert {s.channel.id for s in await bot.storage.readings.channels()} == {"C1"}
+
+
 @pytest.mark.parametrize("here", [False, True], ids=["archived", "archived and back"])
 async def test_an_archived_channel_is_gone_until_it_is_back(slack: server.Slack, bot: Bot, here: bool):
     await slack.deliver(slack.say("C1", "U1", "before"))

@@ -40,7 +40,7 @@ def lines() -> list[dict[str, Any]]:
 
 
 def troubled(slack: server.Slack, dice: random.Random) -> list[dict[str, Any]]:
-    """The chat as events: 2 % edited, 2 % deleted, 5 % told twice, 5 % told in another order; conversations are threads."""
+    """The chat as events: 2 % edited, 2 % deleted, 5 % told twice, 5 % told in another order, in threads."""
     events: list[dict[str, Any]] = []
     taken: set[str] = set()
     roots: dict[str, str] = {}
