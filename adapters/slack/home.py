@@ -50,7 +50,7 @@ def home(rooms: Sequence[tuple[Place, str, Times | None]]) -> dict[str, Any]:
         blocks += [
             {
                 "type": "section",
-                "text": plain(f"{'🔒 ' if place.private else '#'}{place.name}: {sentence}", 1000),
+                "text": plain(f"{'🔒 ' if place.private else '#'}{place.name}\n{sentence}", 1000),
                 "accessory": button("Digest …", DIGEST, place.channel.id),
             },
             {"type": "context", "elements": [plain(digest, 300)]},
