@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from bot.analysis import Analysis
@@ -65,8 +66,8 @@ class PostOffice:
             raise PlatformError("The platform is down.")
         found = [name for name, posted in self._posts() if posted["key"] == key]
         if not found:
-            # A number of its own for whoever posts: a second post of one key would be a second file.
-            number = f"{len(self._posts())}-{id(self)}"
+            # A name of its own for each: a second post of one key is a second file.
+            number = f"{len(self._posts())}-{uuid4()}"
             said = {"key": key, "channel": channel.id, "title": answer.title, "lines": answer.lines,
                     "footnote": answer.footnote}  # fmt: skip
             (self._folder / number).write_text(json.dumps(said), encoding="utf-8")
@@ -83,6 +84,15 @@ class PostOffice:
     def _posts(self) -> list[tuple[str, dict[str, object]]]:
         files = sorted(self._folder.iterdir(), key=lambda file: file.name)
         return [(file.name, json.loads(file.read_text(encoding="utf-8"))) for file in files]
+
+
+class SlowOffice(PostOffice):
+    """Says that it is about to post, waits until it is told to go on, and posts whatever is there already."""
+
+    async def post(self, channel: Channel, answer: Answer, /, *, key: str) -> MessageId:
+        print("posting", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+        return await super().post(channel, answer, key=f"{key} {uuid4()}")
 
 
 class Reader:
@@ -122,9 +132,7 @@ def deliveries(storage: Storage, office: PostOffice, clock: Callable[[], datetim
 
 async def main(database: str, folder: str, now: str) -> None:
     async with open_storage(database, KEY) as storage:
-        print("ready", flush=True)
-        await asyncio.to_thread(sys.stdin.readline)
-        await deliveries(storage, PostOffice(Path(folder)), lambda: datetime.fromisoformat(now)).post_due()
+        await deliveries(storage, SlowOffice(Path(folder)), lambda: datetime.fromisoformat(now)).post_due()
 
 
 if __name__ == "__main__":
