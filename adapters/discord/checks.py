@@ -9,6 +9,7 @@ import aiohttp
 import discord
 
 from adapters.discord.client import MISSING_INTENT, REFUSED
+from adapters.discord.gateway import INTENTS, without_voice
 from adapters.discord.rooms import GUILD, STARTED
 from bot.doctor import Finding
 from bot.message import Platform
@@ -45,7 +46,7 @@ def invite(application: int | str, *, voice: bool = False) -> str:
 
 async def application_id(token: str) -> int | None:
     """The id of the application that a token belongs to; None if Discord doesn't take it or can't be reached."""
-    async with discord.Client(intents=discord.Intents.none()) as client:
+    async with _unconnected() as client:
         try:
             async with asyncio.timeout(DEADLINE):
                 await client.login(token)
@@ -65,7 +66,7 @@ async def started(notes: Notes) -> Mapping[str, Collection[int]]:
 
 async def examine(token: str, started: Mapping[str, Collection[int]]) -> Sequence[Finding]:
     """Token, intents and permissions; `started` are the channels that are read, by server. Never raises."""
-    async with discord.Client(intents=discord.Intents.none()) as client:
+    async with _unconnected() as client:
         try:
             async with asyncio.timeout(DEADLINE):
                 await client.login(token)
@@ -75,6 +76,11 @@ async def examine(token: str, started: Mapping[str, Collection[int]]) -> Sequenc
         except (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError) as error:
             says = f"Discord can't be reached ({type(error).__name__}); check this machine's network and try again."
             return [Finding("discord", False, says)]
+
+
+def _unconnected() -> discord.Client:
+    without_voice()
+    return discord.Client(intents=INTENTS)
 
 
 async def _intents(client: discord.Client) -> Finding:

@@ -52,8 +52,7 @@ class Client(discord.AutoShardedClient):
         settle: float,
         heartbeat_timeout: float,
     ) -> None:
-        # We never speak, so its libraries aren't missed.
-        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+        without_voice()
         super().__init__(
             intents=INTENTS,
             max_messages=None,
@@ -299,6 +298,11 @@ class Client(discord.AutoShardedClient):
         workspace, at = str(payload.guild_id), self._clock()
         data = {"message_id": str(payload.message_id), "channel_id": str(payload.channel_id), **which}
         self._intake.put(Arrival(workspace, payload.channel_id, lambda _: cleared(data, workspace=workspace, at=at)))
+
+
+def without_voice() -> None:
+    """We never speak, so discord.py needn't warn that its libraries for that are missing."""
+    discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
 
 
 def unhurried(connect: Callable[..., Awaitable[aiohttp.ClientWebSocketResponse]]) -> Callable[..., Any]:

@@ -20,6 +20,9 @@ from bot.message import Platform
 PUBLIC_LINES = 6
 """Lines of an answer that everybody sees, the sentence among them: more breaks a conversation up, most on phones."""
 
+PUBLIC_ROOM = 700
+"""Characters of these lines: about what a phone shows without scrolling."""
+
 PRIVATE_LINES = 40
 
 LONGEST_CONTENT = 2000
@@ -51,7 +54,9 @@ def render(answer: Answer, *, public: bool, embeds: bool = True, files: bool = T
     Where embeds or files aren't allowed, as much of it in words.
     """
     sentence = literal(answer.lines[0], _SENTENCE) if answer.lines else literal(answer.title, _SENTENCE)
-    lines = _fitted(_lines(answer), (PUBLIC_LINES if public else PRIVATE_LINES) - 1)
+    lines = _fitted(
+        _lines(answer), *((PUBLIC_LINES - 1, PUBLIC_ROOM) if public else (PRIVATE_LINES - 1, LONGEST_EMBED))
+    )
     if not public and answer.suggestions:
         lines.append("-# Next: " + " · ".join(_code(suggestion) for suggestion in answer.suggestions[:3]))
     if not embeds:
@@ -113,10 +118,13 @@ def _row(table: Table, row: Sequence[str]) -> str:
     return shown
 
 
-def _fitted(lines: list[str], most: int) -> list[str]:
-    if len(lines) <= most:
-        return lines
-    return [*lines[: most - 1], f"… and {len(lines) - most + 1} more: ask with `/roomtone` to see all"]
+def _fitted(lines: list[str], most: int, room: int) -> list[str]:
+    """The first `most` of the lines, while there is room for them, and how many are left out."""
+    kept = list(_taken(lines[:most], room))
+    if len(kept) == len(lines):
+        return kept
+    kept = kept[: most - 1]
+    return [*kept, f"… and {len(lines) - len(kept)} more: ask with `/roomtone` to see all"]
 
 
 def _taken(lines: Sequence[str], room: int) -> Iterator[str]:

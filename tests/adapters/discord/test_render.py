@@ -154,6 +154,17 @@ def test_long_tables_end_with_where_to_see_the_rest():
     assert reply.embed.description.splitlines()[-2:] == ["**name 3**", "… and 26 more: ask with `/roomtone` to see all"]
 
 
+def test_long_lines_leave_room_for_what_others_say():
+    answer = Answer("How it is made", ("In short.", *(f"{number} " + "word " * 60 for number in range(4))))
+
+    public, private = render(answer, public=True).embed, render(answer, public=False).embed
+
+    assert public is not None
+    assert private is not None
+    assert [line[:5] for line in (public.description or "").splitlines()] == ["0 wor", "1 wor", "… and"]
+    assert len((private.description or "").splitlines()) == 4
+
+
 def test_an_images_description_is_bounded():
     assert length(alt(Chart(ChartKind.BARS, "t", "word " * 500, "points", "UTC"))) <= 1024
 
