@@ -3,6 +3,10 @@
 A local Discord sends EVENTS messages, PER_SECOND of them (all at once: 0), with a question every 200, to the real
 client over the real storage in a process of its own; a stand-in reads the messages, so that the figures are those of
 receiving and answering. Prints the times from a question's sending to its answer's arrival.
+
+On two cores of a server, of 50 mentions each: 10,000 messages at 1,000 a second, median 0.02 s, 95th percentile 0.08 s;
+10,000 at once (sent in 0.3 s), median 0.4 s, 95th percentile 0.7 to 0.9 s in four runs. The two processes share the
+cores, so a machine that is busy with something else says nothing.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import getpass
 import os
 import signal
@@ -214,6 +215,7 @@ async def run(settings: Settings, *, database: str | None, sample: bool, console
 
 async def run_platforms(app: App, settings: Settings) -> None:
     """Listen and answer until cancelled. Raises ConfigurationError for what only an operator can mend."""
+    gc.freeze()  # what is loaded by now stays: looking for garbage in it would only hold floods up
     async with Charts() as charts, together() as tasks:
         tasks.create_task(app.ingest.run())
         tasks.create_task(charts.warm())

@@ -73,10 +73,6 @@ class Desk:
         if message.id in self._answered:
             return
         self._answered[message.id] = True
-        with self._intake.giving_way():
-            await self._answer(text, message, follow_up=follow_up)
-
-    async def _answer(self, text: str, message: discord.Message, *, follow_up: bool) -> None:
         member = await _member(message)
         if member is None or not isinstance(message.channel, Room):
             return
@@ -84,7 +80,8 @@ class Desk:
         view: discord.ui.View | None = None
         async with _typing(message.channel):
             try:
-                say, veiled = await self._openly(text, asker, message.id)
+                with self._intake.giving_way():
+                    say, veiled = await self._openly(text, asker, message.id)
             except QuestionError as error:
                 if follow_up:
                     return
@@ -131,10 +128,11 @@ class Desk:
             await interaction.response.send_message("Ask me in a channel of a server.", ephemeral=True)
             return
         is_public = everybody and await self._is_for_everybody(text, asker)
-        with self._intake.giving_way(), told_if_unsent(interaction):
+        with told_if_unsent(interaction):
             # Within three seconds; how long the answer takes is another matter.
             await interaction.response.defer(ephemeral=not is_public, thinking=True)
-            reply = await (self._publicly(text, asker) if is_public else self.privately(text, asker))
+            with self._intake.giving_way():
+                reply = await (self._publicly(text, asker) if is_public else self.privately(text, asker))
             image = await self.outlet.image(reply)
             given = {"embed": reply.embed, "file": image}
             options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}

@@ -30,6 +30,9 @@ LONGEST_WAIT = 30.0
 FRESH_SECONDS = 600
 """How old a message may be for an edit to make it a question: older ones were answered, or the moment has passed."""
 
+LONGEST_WAY = 0.05
+"""Seconds for which those frames wait for an answer that is being worked out."""
+
 AT_A_TIME = 8
 """Frames read before other tasks get their turn. A flood that has arrived would otherwise be read without a pause."""
 
@@ -62,7 +65,7 @@ class Client(discord.AutoShardedClient):
             heartbeat_timeout=heartbeat_timeout,
             max_ratelimit_timeout=LONGEST_WAIT,
         )
-        self.http.ws_connect = unhurried(self.http.ws_connect)  # type: ignore[method-assign]
+        self.http.ws_connect = unhurried(self.http.ws_connect, lambda: intake.way(LONGEST_WAY))  # type: ignore[method-assign]
         self.desk = desk
         self._intake = intake
         self._rooms = rooms
@@ -305,8 +308,10 @@ def without_voice() -> None:
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
 
 
-def unhurried(connect: Callable[..., Awaitable[aiohttp.ClientWebSocketResponse]]) -> Callable[..., Any]:
-    """`connect`, whose sockets let other tasks have their turn between frames."""
+def unhurried(
+    connect: Callable[..., Awaitable[aiohttp.ClientWebSocketResponse]], give_way: Callable[[], Awaitable[None]]
+) -> Callable[..., Any]:
+    """`connect`, whose sockets let other tasks have their turn between frames, and wait for `give_way`."""
 
     async def connected(url: str, **options: Any) -> aiohttp.ClientWebSocketResponse:
         socket = await connect(url, **options)
@@ -317,6 +322,7 @@ def unhurried(connect: Callable[..., Awaitable[aiohttp.ClientWebSocketResponse]]
             frames += 1
             if frames % AT_A_TIME == 0:
                 await asyncio.sleep(0)
+                await give_way()
             return await receive(timeout)
 
         socket.receive = unhurriedly  # type: ignore[method-assign]

@@ -94,7 +94,10 @@ class Intake:
 
     @contextmanager
     def giving_way(self) -> Iterator[None]:
-        """Somebody waits for an answer in here: what arrives is kept a little later."""
+        """An answer is being worked out in here: what arrives is read and kept a little later.
+
+        Not only is the flood longer than the answer: a loop that never rests keeps the database's threads from it.
+        """
         self._asked += 1
         self._nobody_asks.clear()
         try:
@@ -103,6 +106,13 @@ class Intake:
             self._asked -= 1
             if not self._asked:
                 self._nobody_asks.set()
+
+    async def way(self, longest: float) -> None:
+        """Wait until no answer is being worked out, `longest` seconds at most."""
+        if self._asked:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(longest):
+                    await self._nobody_asks.wait()
 
     def put(self, arrival: Arrival) -> None:
         """Take an arrival over; returns at once."""
@@ -152,9 +162,7 @@ class Intake:
 
     async def _keep(self, taken: list[Arrival | _CaughtUp]) -> None:
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LONGEST_WAY):
-                    await self._nobody_asks.wait()
+            await self.way(LONGEST_WAY)
             while len(taken) < BATCH and not self._waiting.empty():
                 taken.append(self._waiting.get_nowait())
             gap = self.gap

@@ -71,9 +71,15 @@ async def test_a_flood_that_has_arrived_lets_other_tasks_have_their_turn():
             await asyncio.sleep(0)
 
     task = asyncio.create_task(other())
-    socket = await gateway.unhurried(connect)("ws://local/")
+    given = []
+
+    async def give_way() -> None:
+        given.append(turns)
+
+    socket = await gateway.unhurried(connect, give_way)("ws://local/")
     for _ in range(10 * gateway.AT_A_TIME):
         await socket.receive(60.0)
     task.cancel()
 
     assert turns == 10
+    assert given == list(range(1, 11))

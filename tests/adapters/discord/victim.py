@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from datetime import datetime
 
@@ -24,6 +25,7 @@ async def main(database: str, host: str, now: str = NOW.isoformat()) -> None:
     async with open_storage(database, KEY, sole=True) as storage:
         parts = Parts(storage, clock=lambda: datetime.fromisoformat(now), look_every=0.1)
         await parts.read(GENERAL)
+        gc.freeze()  # as the app does
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(parts.adapter.run())
             tasks.create_task(parts.ingest.run())
