@@ -203,7 +203,8 @@ class Answers:
         return Answer(
             title=title,
             lines=(shortened(line),),
-            footnote=f"{rests_on(reading)} Names that fewer than {MINIMUM_AUTHORS} people used aren't shown.",
+            footnote=f"{rests_on(reading)} Names that fewer than {MINIMUM_AUTHORS} people used aren't shown, "
+            f"and no mood of a name on fewer than {MINIMUM_MESSAGES} messages.",
             table=entity_table(found),
             chart=entity_chart(here, found, question.zone),
             window=reading.window,

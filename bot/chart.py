@@ -123,8 +123,10 @@ def _lines(figure: Figure, chart: Chart, theme: Theme) -> None:
         if len(chart.series) > 1:
             _name_at_the_end(axes, series, colour)
     _mark(axes, chart.marks, theme)
-    unfinished = any(not point.complete for series in chart.series for point in series.points)
-    note = "band: 95 % interval; gaps: fewer than 5 people" + ("; hollow: not over yet" if unfinished else "")
+    points = [point for series in chart.series for point in series.points]
+    note = "band: 95 % interval"
+    note += "; gaps: fewer than 5 people" if any(point.estimate is None for point in points) else ""
+    note += "; hollow: not over yet" if any(not point.complete for point in points) else ""
     axes.set_xlabel(f"{chart.unit} · {note}", color=theme.quiet, fontsize=9.5, loc="left", parse_math=False)
 
 

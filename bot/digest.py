@@ -13,6 +13,7 @@ from bot.answer import Align, Answer, Chart, Column, Link, Table, Visibility
 from bot.days import Unit
 from bot.estimates import Mood, TooFew
 from bot.figures import entity_table, line_chart, multiples
+from bot.privacy import MINIMUM_MESSAGES
 from bot.question import Place, Span
 from bot.trends import Driver, News, Piece, Reading, Trends
 from bot.wording import (
@@ -35,7 +36,7 @@ ENTITIES = 5
 CHANNELS = 6
 """Channels drawn in a team's digest; its table has them all."""
 
-METHOD = "Each person weighs the same; a change is told only if its 95 % interval excludes none."
+METHOD = "Each person weighs the same; a change is told only if its 95 % interval leaves zero out."
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,7 @@ def _emoji(emoji: str) -> str:
 
 
 def _footnote(reading: Reading) -> str:
-    return f"{rests_on(reading)} {METHOD}"
+    return f"{rests_on(reading)} {METHOD} A name's mood is told from {MINIMUM_MESSAGES} messages on."
 
 
 def _history(reading: Reading) -> tuple[Piece, ...]:

@@ -66,6 +66,9 @@ CLUMPS = 2.0
 FALSE_BURSTS = 0.01
 """Chance that any of a window's entities is called a burst when none is."""
 
+FALSE_ABSENCES = 0.05
+"""Chance that any of a window's entities is called gone though it was only not named by chance."""
+
 
 @dataclass(frozen=True, slots=True)
 class Voice:
@@ -259,22 +262,35 @@ def burst(people: int, usual: Sequence[int], *, active: int, usual_active: Seque
     the people who wrote at all, for busy and quiet weeks. The p-value is P(at least this many | as usual). Raises
     ValueError unless there are two earlier windows.
     """
+    shape, chance, dispersion = _named_as_usual(usual, active, usual_active)
+    expected = fsum(usual) / max(1.0, fsum(usual_active)) * active
+    if people <= 0 or chance == 1:
+        return Burst(people, expected, 1.0)
+    # P(X ≥ k) of a negative binomial is a regularised incomplete beta function, for any real k > 0.
+    return Burst(people, expected, float(betainc(people / dispersion, shape, 1 - chance)))
+
+
+def _named_as_usual(usual: Sequence[int], active: int, usual_active: Sequence[int]) -> tuple[float, float, float]:
+    """Shape and chance of the negative binomial of how many people name an entity, and how much wider it is spread."""
     if len(usual) < 2 or len(usual) != len(usual_active):
-        raise ValueError("a burst is judged against two earlier windows or more")
+        raise ValueError("a count is judged against two earlier windows or more")
     exposure = fsum(usual_active)
-    if exposure <= 0 or active <= 0:
-        return Burst(people, 0.0, 1.0)
-    rate = fsum(usual) / exposure
+    rate = fsum(usual) / max(1.0, exposure)
     expected = [rate * each for each in usual_active if each > 0]
     counts = [count for count, each in zip(usual, usual_active, strict=True) if each > 0]
     spread = fsum((count - mean) ** 2 / mean for count, mean in zip(counts, expected, strict=True) if mean > 0)
     dispersion = max(CLUMPS, spread / max(1, len(counts) - 1))
-    shape = (fsum(usual) + 0.5) / dispersion
-    chance = exposure / (exposure + active)
-    if people <= 0:
-        return Burst(people, rate * active, 1.0)
-    # P(X ≥ k) of a negative binomial is a regularised incomplete beta function, for any real k > 0.
-    return Burst(people, rate * active, float(betainc(people / dispersion, shape, 1 - chance)))
+    chance = exposure / (exposure + active) if exposure > 0 and active > 0 else 1.0
+    return (fsum(usual) + 0.5) / dispersion, chance, dispersion
+
+
+def absence(usual: Sequence[int], *, active: int, usual_active: Sequence[int]) -> float:
+    """The chance that nobody names an entity that is named as usual: P(none) of the count that `burst` takes.
+
+    In a quiet week much isn't named. Raises ValueError unless there are two earlier windows.
+    """
+    shape, chance, _ = _named_as_usual(usual, active, usual_active)
+    return float(chance**shape)
 
 
 def discoveries(p_values: Sequence[float], *, rate: float = FALSE_ALARMS) -> tuple[bool, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.estimates import TooFew
 from bot.privacy import MINIMUM_AUTHORS
 from bot.trends import Reading
-from bot.wording import counted, left_out, level, listed, not_yet, shortened, signed, within
+from bot.wording import counted, left_out, level, listed, not_yet, people, shortened, signed, within
 
 
 def explained(reading: Reading, here: str, time: str) -> list[str]:
@@ -19,8 +19,9 @@ def explained(reading: Reading, here: str, time: str) -> list[str]:
         )
     lines = [
         shortened(first),
-        f"Each message was read by {reading.model or 'a model on this machine'}, which gives it a score: the chance "
-        "that it is positive minus the chance that it is negative, times 100.",
+        f"It rests on {counted(mood.messages, 'message')} by {people(mood.people)}, each read by "
+        f"{reading.model or 'a model on this machine'}, which gives it a score: the chance that it is positive minus "
+        "the chance that it is negative, times 100.",
         "The mood is the mean over people of each one's mean score, so one loud voice is one voice.",
         "The interval says how far it might be off, judging by how much people differ and by how conversations "
         "pull several at once: 95 of 100 such intervals hold the mood that the room has on the whole.",
@@ -28,14 +29,15 @@ def explained(reading: Reading, here: str, time: str) -> list[str]:
     if reading.usual is not None:
         lines.append(
             f"The usual is what people wrote in {counted(reading.usual.mood.windows, 'stretch', 'stretches')} before, "
-            "on the same weekdays, without the highest and the lowest. Everybody is held against themselves, so that "
-            "it is no change when the gloomy are on holiday; who wrote little counts less than a voice, nobody more. "
+            "on the same weekdays, without the highest and the lowest. Everybody is held against themselves, so "
+            "that it is no change when the gloomy are on holiday; who wrote little counts less, nobody more than two. "
             "A change is told only if chance alone would show one like it in fewer than 4 of 100 such weeks."
         )
     elif reading.earlier:
         lines.append("Too few of the weeks before can be used for a usual, so no change is told.")
-    if reading.left_out is not None and (left := left_out(reading.left_out)):
-        lines.append(f"Left out: {left}.")
+    if reading.left_out is not None:
+        left = left_out(reading.left_out) or "nothing from bots, in other languages or still waiting"
+        lines.append(f"Left out: {left}. What people wrote who opted out is kept nowhere, so it isn't counted either.")
     if reading.others:
         other = listed([f"{count:,} by {model}" for model, count in sorted(reading.others.items())])
         lines.append(f"Read by another model and never mixed in: {other}.")

@@ -148,7 +148,7 @@ def _entity_row(entity: EntityReading) -> tuple[str, ...]:
     if isinstance(mood, Mood):
         spoken = (signed(mood.estimate), span(mood))
     else:
-        spoken = ("–", "people aren't scored" if mood is None else "too few messages")
+        spoken = ("–", "people aren't scored" if mood is None else "")
     return (tally.name, tally.kind.value, f"{tally.people:,}", f"{tally.messages:,}", *spoken)
 
 

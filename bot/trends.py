@@ -340,10 +340,15 @@ class Trends:
                 if seen.p_value * family <= estimates.FALSE_BURSTS:
                     bursts.append((tally, seen))
         keys = {tally.key for tally in now}
-        # Missed only if many named it and this list is whole: an entity below a cut list may still be named.
-        gone = (
-            [t for t in then if t.people >= 2 * MINIMUM_AUTHORS and t.key not in keys] if len(now) < CANDIDATES else []
-        )
+        gone: list[EntityTally] = []
+        # Missed only if this list is whole: an entity below a cut list may still be named.
+        missed = [tally for tally in then if tally.key not in keys] if len(now) < CANDIDATES else []
+        for tally in [t for t in missed if t.people >= 2 * MINIMUM_AUTHORS and len(windows) >= LEAST_EARLIER]:
+            named = _Tape(stretches, await self._readings.entity(channels, tally.key, edges))
+            counts = [len(named.people(window)) for window in windows]
+            chance = estimates.absence(counts, active=len(tape.people(reading.window)), usual_active=active)
+            if chance * family <= estimates.FALSE_ABSENCES:
+                gone.append(tally)
         return News(tuple(new[:limit]), tuple(gone[:limit]), tuple(bursts[:limit]))
 
     async def threads(

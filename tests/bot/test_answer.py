@@ -362,7 +362,7 @@ async def test_explain_says_the_model_the_counts_and_what_was_left_out():
     answer = await ask(example, Subject.EXPLAIN, LAST_WEEK)
 
     told = "\n".join(answer.lines)
-    assert "Each message was read by example 1" in told
+    assert "It rests on 54 messages by 9 people, each read by example 1" in told
     assert "Left out: 12 from bots." in told
     assert "54 messages by 9 people" in answer.footnote
 

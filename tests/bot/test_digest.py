@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from bot.analysis import Analysis
 from bot.answer import Answer, ChartKind, Visibility
 from bot.answers import Answers
 from bot.digest import Digests
-from bot.message import Channel, Deletion, Message, Platform
-from bot.question import Place, Span, Subject
+from bot.message import Channel, Deletion, Event, Message, Platform, Window
+from bot.question import Place, Side, Span, Subject
 from bot.store import ReactionTally
 from bot.trends import Trends
 from storage import Storage
 from tests.bot.readings_example import Read, ReadingsExample, a_read
 from tests.bot.test_answer import HERE, LAST_WEEK, THERE, a_question, answers
 from tests.bot.test_trends import AFTER, MONDAY, THIS_WEEK, UTC_ZONE, a_week, weeks
-from tests.examples import ANGRY, GENERAL, GLAD, HOUR, RANDOM, WEEK, a_message, an_analysis
+from tests.examples import ANGRY, CALM, GENERAL, GLAD, HOUR, RANDOM, WEEK, a_message, an_analysis, an_entity
 
 SPAN = LAST_WEEK.span
+NAMED = tuple(an_entity(name) for name in ("Jenkins", "Kafka", "Berlin"))
 QUIET = weeks(-8, 0)
 GLOOMY = [*weeks(-8, -1), *a_week(shift=-0.3, entities=("Jenkins",))]
 
@@ -173,6 +176,45 @@ async def test_an_edit_and_a_deletion_change_the_digest_and_the_mood_alike(stora
     assert before[0].lines[0] == before[1].lines[0]
     assert after[0].lines[0] == after[1].lines[0] != before[0].lines[0]
     assert [answer.footnote.split(" by ")[0] for answer in after] == ["29 messages"] * 2
+
+
+async def test_through_edits_and_deletions_every_weeks_digest_has_the_numbers_of_mood_and_entities(storage: Storage):
+    kept = Answers(Trends(storage.readings), storage.ledger, storage.inbox, storage.names)
+    drawn = Random(8)
+    sent = {
+        a_message(number, author=drawn.randrange(9), at=MONDAY + week * WEEK + drawn.randrange(7 * 24) * HOUR): (
+            an_analysis(drawn.choice((GLAD, CALM, ANGRY)), *drawn.sample(NAMED, drawn.randrange(3)))
+        )
+        for week in range(-6, 1)
+        for number in range(1000 * week, 1000 * week + 40)
+    }
+    touched = drawn.sample(list(sent), 80)
+    edited = {
+        replace(message, revised_at=message.sent_at + HOUR, text="never mind"): an_analysis(ANGRY)
+        for message in touched[:50]
+    }
+    deleted: dict[Event, Analysis | None] = {Deletion(message.id, AFTER): None for message in touched[40:]}
+    told = []
+
+    for happened in (sent, edited, deleted):
+        await storage.inbox.put(list(happened))
+        waiting = await storage.inbox.take(len(happened))
+        await storage.ledger.record([(each, happened[each.event]) for each in waiting])  # type: ignore[index]
+        for week in range(-6, 1):
+            span = Span(Window(MONDAY + week * WEEK, MONDAY + (week + 1) * WEEK), f"week {10 + week}")
+            digest, mood, entities = [
+                await kept.answer(a_question(subject, Side((HERE,), span)))
+                for subject in (Subject.DIGEST, Subject.MOOD, Subject.ENTITIES)
+            ]
+
+            assert digest.lines[0].removeprefix("A quiet week: ") == mood.lines[0]
+            assert digest.footnote.startswith(mood.footnote)
+            assert digest.table is not None
+            assert entities.table is not None
+            assert digest.table.rows == entities.table.rows[:5]
+            told.append((week, digest.lines[0], digest.footnote, digest.table.rows))
+
+    assert len(set(told)) == 21  # every edit and deletion was seen, in every week
 
 
 async def _record(storage: Storage, *events: tuple[Message, object] | Deletion) -> None:

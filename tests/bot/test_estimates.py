@@ -310,6 +310,17 @@ def test_a_bursts_chance_is_that_of_the_negative_binomial():
     assert found.p_value == pytest.approx(stats.nbinom.sf(8 / estimates.CLUMPS - 1, shape, 40 / 50))
 
 
+def test_the_chance_of_an_absence_is_that_of_none_of_the_negative_binomial():
+    usual, active = (3, 2, 4, 3), (20, 22, 18, 20)
+
+    rarely = estimates.absence(usual, active=20, usual_active=active)
+    often = estimates.absence((19, 20, 18, 19), active=20, usual_active=active)
+
+    assert rarely == pytest.approx(stats.nbinom((12 + 0.5) / estimates.CLUMPS, 80 / 100).pmf(0))
+    assert rarely > 0.2
+    assert often < 0.001
+
+
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_discoveries_are_benjamini_and_hochbergs(p_values: list[float]):
     expected = stats.false_discovery_control(p_values) <= 0.05

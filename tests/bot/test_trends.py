@@ -223,6 +223,15 @@ async def test_what_is_new_what_is_gone_and_what_everybody_talks_about():
     assert [(tally.name, burst.people) for tally, burst in news.bursts] == [("Outage", 30)]
 
 
+async def test_a_name_that_few_use_is_not_gone_because_a_quiet_week_lacks_it():
+    before = [read for k in range(-8, 0) for read in [*a_week(k, people=12), *a_week(k, people=2, entities=("Rare",))]]
+    others = [a_read(MONDAY - k * WEEK + HOUR, 40 + k, entities=("Rare",)) for k in range(1, 9)]
+    trends = Trends(ReadingsExample([*before, *others, *a_week(people=6)]))
+    reading = await trends.mood([GENERAL], THIS_WEEK, UTC_ZONE, AFTER)
+
+    assert (await trends.news([GENERAL], reading)).gone == ()
+
+
 async def test_one_person_repeating_a_name_is_no_burst():
     before = [read for k in range(-8, 0) for read in a_week(k, entities=("Jenkins",) if k == -3 else ())]
     often = [a_read(MONDAY + HOUR, 1, entities=("Jenkins",)) for _ in range(80)]
