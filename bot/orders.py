@@ -58,6 +58,8 @@ def read(text: str) -> Written | None:
     if found is None:
         return None
     verb = next((verb for name, verb in _VERBS.items() if found[name]), Verb.WHEN)
+    if any(found[name] for name in _SAID_IN_VAIN[verb]):
+        return None
     hour = int(found["hour"]) if found["hour"] else None
     if hour is not None and found["half"]:
         if not 1 <= hour <= 12:
@@ -78,15 +80,17 @@ _VERBS = {
     "on": Verb.DIGEST_ON, "off": Verb.DIGEST_OFF, "when": Verb.WHEN, "preview": Verb.PREVIEW, "send": Verb.SEND_NOW,
     "alerts": Verb.ALERTS_ON, "quiet": Verb.ALERTS_OFF,
 }  # fmt: skip
+_WHEN = ("weekly", "day", "daily", "hour", "zone")
+_SAID_IN_VAIN = {verb: _WHEN for verb in Verb} | {Verb.DIGEST_ON: ("daily",), Verb.ALERTS_ON: ("weekly", "day")}
 _DAYS = "|".join(WEEKDAYS)
 _ORDER = re.compile(
     r"(?:please )?(?:"
     r"(?:weekly )?digest (?:(?P<on>on|start|enable)|(?P<off>off|stop|disable)|(?P<when>when)|(?P<preview>preview)"
-    r"|(?P<send>send(?: it)?(?: now)?|now))"
+    r"|(?P<send>send(?: it)?(?: now)?))"
     r"|schedule"
     r"|alerts? (?:(?P<alerts>on|start|enable)|(?P<quiet>off|stop|disable))"
     r")"
-    rf"(?:(?: weekly| every week)?(?: (?:on |every )?(?P<day>{_DAYS})s?)?(?: daily| every day)?"
+    rf"(?:(?P<weekly> weekly| every week)?(?: (?:on |every )?(?P<day>{_DAYS})s?)?(?P<daily> daily| every day)?"
     r"(?: (?:at )?(?P<hour>[01]?[0-9]|2[0-3])(?::(?P<minute>[0-5][0-9]))?(?: ?(?P<half>am|pm))?)?"
     r"(?:,? \(?(?P<zone>UTC|GMT|[A-Za-z]+/[A-Za-z_+\-0-9/]+)\)?)?)"
     r"(?:,? (?:for |of |in )?(?:the )?(?P<channels>(?:#|<#|here\b|this |everywhere\b|for ).*?))?[ .!?]*",

@@ -34,6 +34,7 @@ DAILY = Times(None, 9, 0, "Europe/Berlin")
         ("digest send now", Verb.SEND_NOW, None),
         ("alerts on", Verb.ALERTS_ON, DAILY),
         ("alert on 17:00 UTC", Verb.ALERTS_ON, Times(None, 17, 0, "UTC")),
+        ("alerts on daily 17:00", Verb.ALERTS_ON, Times(None, 17, 0, "Europe/Berlin")),
         ("alerts off", Verb.ALERTS_OFF, None),
     ],
 )
@@ -46,7 +47,8 @@ def test_an_order_is_understood(text: str, verb: Verb, times: Times | None):
 
 
 @pytest.mark.parametrize(
-    "text", ["digest", "digest last week", "digest on 3 March", "digest #general", "weekly digest for #general"]
+    "text",
+    ["digest", "digest now", "digest last week", "digest on 3 March", "digest #general", "weekly digest for #general"],
 )
 def test_a_question_for_a_digest_is_no_order(text: str):
     question = parse(text)
@@ -84,6 +86,9 @@ def test_an_order_knows_where_and_about_what(text: str, here: Place | None, targ
         ("digest on for #dev #random", None, "One channel at a time: name only one."),
         ("digest on for everywhere", DEV, "Name the channels one by one."),
         ("digest on weekly mondey 09:00", DEV, "I understood only a part of that"),
+        ("digest on daily 09:00", DEV, "I understood only a part of that"),
+        ("alerts on mondays", DEV, "I understood only a part of that"),
+        ("alerts off 09:00 UTC", DEV, "I understood only a part of that"),
     ],
 )
 def test_an_order_that_cant_be_is_refused_in_a_sentence(text: str, here: Place | None, says: str):

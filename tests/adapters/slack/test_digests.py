@@ -143,6 +143,19 @@ async def test_a_channel_that_the_bot_was_put_out_of_gets_no_digest(slack: serve
     assert "invite me" in str(post.why)
 
 
+async def test_a_workspace_that_removed_the_app_hears_nothing_and_the_operator_the_mend(
+    slack: server.Slack, database: Path
+):
+    await talked(slack, database)
+    slack.faults["chat.postMessage"] = [server.error("account_inactive")]
+    async with running(slack, database, clock=lambda: MONDAY + timedelta(minutes=1)) as bot:
+        post = await settled(bot)
+
+    assert slack.posts == []
+    assert post.state is State.WAITING
+    assert str(post.why).startswith("The app was removed from the workspace: install it again")
+
+
 @pytest.mark.parametrize(("external", "posts"), [(False, 1), (True, 0)])
 async def test_a_team_digest_is_not_shown_to_another_organisation(
     slack: server.Slack, database: Path, external: bool, posts: int
