@@ -383,6 +383,7 @@ async def examine(settings: Settings, *, database: str | None) -> Sequence[docto
                 doctor.Finding("database", True, f"{url}: {messages:,} messages read in {len(channels):,} channels.")
             )
             findings += doctor.inbox(await app.storage.inbox.count())
+            findings += await _examine_posts(app)
             findings += await _examine_discord(app, settings)
     except RoomtoneError as error:
         findings.append(doctor.Finding("database", False, str(error)))
@@ -393,6 +394,15 @@ async def examine(settings: Settings, *, database: str | None) -> Sequence[docto
     if key.parent.exists():
         findings.append(doctor.disk(key.parent))
     return findings
+
+
+async def _examine_posts(app: App) -> Sequence[doctor.Finding]:
+    names = {place.channel: place.name for place in await app.places()}
+    kept = app.storage.subscriptions
+    wanted = await kept.subscriptions()
+    latest = [await kept.posts(each.channel, each.sort, limit=1) for each in wanted]
+    named = [(names.get(post.due.channel, post.due.channel.id), post) for posts in latest for post in posts]
+    return [*doctor.posts(len(wanted), named)]
 
 
 async def _examine_discord(app: App, settings: Settings) -> Sequence[doctor.Finding]:

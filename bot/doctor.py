@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.analysis.budget import Status, TokenAge
+from bot.schedule import Post, State
 from bot.store import InboxCount
 from bot.wording import spent
 
@@ -116,6 +117,16 @@ def inbox(count: InboxCount) -> Iterator[Finding]:
             False,
             f"{count.set_aside:,} events could not be read ({reasons}); please report it, they are kept sealed.",
         )
+
+
+def posts(wanted: int, latest: Sequence[tuple[str, Post]]) -> Iterator[Finding]:
+    """How many digests and alerts channels want, and the latest post of each that has had one, by channel."""
+    if wanted:
+        yield Finding("posts", True, f"{wanted:,} wanted by channels; `roomtone digest --dry-run` shows the next ones.")
+    for name, post in latest:
+        if post.state is State.WAITING and post.why is not None:
+            due = f"{post.due.at:%Y-%m-%d %H:%M} UTC"
+            yield Finding("posts", False, f"The {post.due.sort} of #{name}, due {due}, waits: {post.why}")
 
 
 def hosted_budget(status: Status) -> Finding:

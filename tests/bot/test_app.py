@@ -17,8 +17,10 @@ from bot.app import examine, opened, reading, reading_with
 from bot.errors import ConfigurationError, Unavailable
 from bot.evaluation.runs import evaluations
 from bot.readers import who_reads
+from bot.schedule import Due, Sort, State, Subscription, Times
 from bot.settings import Settings
 from tests.bot.analysis.checkpoints import GLAD, make, sentences
+from tests.examples import AT, GENERAL
 from tests.servers import inference
 from tests.servers.inference import ENTITIES_MODEL, SENTIMENT_MODEL, Inference
 
@@ -165,6 +167,25 @@ async def test_doctor_shows_who_reads_the_budget_and_the_token(given):
     )
     assert says["hosted token"][1].startswith("In use since ")
     assert "secret-of-ours" not in str(says)
+
+
+async def test_doctor_says_what_is_in_the_way_of_a_digest(given):
+    due = Due(GENERAL, Sort.DIGEST, AT)
+    async with opened(given()) as app:
+        kept = app.storage.subscriptions
+        await kept.subscribe(Subscription(GENERAL, Sort.DIGEST, Times(0, 9, 0, "UTC"), AT, (GENERAL,)))
+        await kept.plan(due)
+        await kept.settle(due, State.WAITING, why="That channel is archived: nothing can be posted there.")
+    findings = await examine(given(), database=None)
+
+    assert [(finding.ok, finding.says) for finding in findings if finding.subject == "posts"] == [
+        (True, "1 wanted by channels; `roomtone digest --dry-run` shows the next ones."),
+        (
+            False,
+            "The digest of #general, due 2026-03-02 09:00 UTC, waits: That channel is archived: nothing can be posted "
+            "there.",
+        ),
+    ]
 
 
 async def test_a_question_after_the_status_shows_what_hosted_inference_used_and_how_it_failed(given):
