@@ -62,6 +62,7 @@ async def open_storage(
         await prepared(database, key)
         seal = Seal(key)
         inbox = StoredInbox(database, seal, clock=clock, lease=lease)
+        readings = StoredReadings(database, seal)
         subscriptions = StoredSubscriptions(database)
         if sole:
             await inbox.end_loans()
@@ -73,7 +74,7 @@ async def open_storage(
                 inbox=inbox,
                 ledger=ledger,
                 past=ledger,
-                readings=StoredReadings(database, seal),
+                readings=readings,
                 names=StoredNames(database),
                 cursors=StoredCursors(database),
                 notes=StoredNotes(database),
@@ -83,3 +84,4 @@ async def open_storage(
             )
         finally:
             await inbox.finish()
+            await readings.finish()

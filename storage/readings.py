@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -16,11 +18,13 @@ from sqlalchemy.types import BigInteger, Integer, Text
 
 from bot.analysis import Kind
 from bot.entities import canonical
+from bot.errors import StorageError
 from bot.message import Channel, Gone, MessageId, Platform, Pseudonym, Window
 from bot.store import AuthorTally, ChannelSummary, EntityTally, LeftOut, ReactionTally, ThreadTally
 from storage.engine import Database, among, given
 from storage.inbox import channel_of
 from storage.moments import QUARTER_HOUR_MS, milliseconds, moment, quarter_hours
+from storage.named import WORTH, Bucket, Named, pack, packed, past, together
 from storage.names import meanings, storable
 from storage.places import EVERY, Place, known, places_of, stored
 from storage.rollups import (
@@ -62,6 +66,12 @@ class StoredReadings:
     def __init__(self, database: Database, seal: Seal) -> None:
         self._database = database
         self._seal = seal
+        self._packing: asyncio.Task[None] | None = None
+
+    async def finish(self) -> None:
+        """Wait for what is being packed."""
+        if self._packing is not None:
+            await self._packing
 
     async def channels(self) -> Sequence[ChannelSummary]:
         """Every channel ever seen."""
@@ -114,17 +124,30 @@ class StoredReadings:
         async with self._database.reading() as connection:
             homes = await _homes(connection, channels)
             alike = await _alike(connection)
-            parts = [(await _entity_sums(connection, homes, window)).regrouped(alike.first)]
+            found, loose = await _all_named(connection, homes, window)
+            parts = [(found.regrouped(alike.first), 1)]
             for members in alike.groups:
                 surplus = await _named_twice(connection, homes, [_quarters(window)], members)
-                parts.append(surplus.regrouped({0: members[0]}))
-            sums = _summed_by_group(joined(parts).folded())
+                parts.append((Named.of(surplus).regrouped({0: members[0]}), 1))
+            sums = together(parts).summed()
             if kind is None:
                 sums = _leading(sums, limit)
             named = await _entity_names(connection, homes, alike, [row[0] for row in sums])
+        self._pack_soon(loose)
         tallies = [_entity_tally(row, *named[row[0]]) for row in sums]
         wanted = [tally for tally in tallies if kind is None or tally.kind is kind]
         return tuple(sorted(wanted, key=lambda tally: (-tally.people, -tally.messages, tally.name))[:limit])
+
+    def _pack_soon(self, buckets: Sequence[Bucket]) -> None:
+        """Pack `buckets` while nobody waits for it; what can't be now is left for the next question."""
+        if buckets and (self._packing is None or self._packing.done()):
+            self._packing = asyncio.create_task(self._pack(buckets), name="packing")
+
+    async def _pack(self, buckets: Sequence[Bucket]) -> None:
+        with suppress(StorageError):
+            for bucket in buckets:  # one at a time, so that whoever records is held up by one at most
+                async with self._database.writing() as connection:
+                    await pack(connection, self._database, bucket)
 
     async def entity_names(self, channels: Sequence[Channel], /) -> Mapping[str, str]:
         """Every entity's key → name as most often written there."""
@@ -308,7 +331,7 @@ _MONTHS = (
     select(rollups.c.home_id, rollups.c.tallies).select_from(_of_given).where(rollups.c.about == bindparam("about"))
 )
 _ENTITY_BUCKETS = (
-    select(rollups.c.span, rollups.c.end, rollups.c.about, rollups.c.tallies)
+    select(rollups.c.home_id, rollups.c.span, rollups.c.end, rollups.c.about, rollups.c.tallies)
     .select_from(_of_given)
     .where(rollups.c.about > 0)
 )
@@ -390,16 +413,22 @@ _ENTITIES = (
 )
 
 
-async def _entity_sums(connection: AsyncConnection, homes: Sequence[int], window: Window) -> Entries:
-    """The sums of every entity named in `window`, as groups."""
+async def _all_named(
+    connection: AsyncConnection, homes: Sequence[int], window: Window
+) -> tuple[Named, Sequence[Bucket]]:
+    """What every entity of `window` adds up to, and the past buckets that are worth being packed."""
     needed, rests = await _pieces(connection, homes, [_quarters(window)], ENTITY_SPANS)
-    keys = [[home, span, end] for home in homes for span, end in needed]
-    rows = (await connection.execute(_ENTITY_BUCKETS, {"buckets": keys})).all()
     signs = {key: sum(sign for _, sign in uses) for key, uses in needed.items()}
-    whole = _grouped(
+    whole = await packed(connection, [(home, *key) for home in homes for key in needed])
+    single = [[home, *key] for home in homes for key in needed if (home, *key) not in whole]
+    rows = (await connection.execute(_ENTITY_BUCKETS, {"buckets": single})).all()
+    entries = _grouped(
         [row.tallies for row in rows], [row.about for row in rows], [signs[row.span, row.end] for row in rows]
     )
-    return joined([whole, await _mentioned(connection, homes, rests)]).folded()
+    many = [b for b, entities in Counter((r.home_id, r.span, r.end) for r in rows).items() if entities >= WORTH]
+    found = [(named, signs[bucket[1:]]) for bucket, named in whole.items()]
+    found += [(Named.of(part), 1) for part in (entries, await _mentioned(connection, homes, rests))]
+    return together(found), await past(connection, many)
 
 
 async def _mentioned(
@@ -539,19 +568,7 @@ _SPELLINGS = (
 )
 _SOME_SPELLINGS = _SPELLINGS.where(among(surfaces.c.entity_id, "entities"))
 
-_Summed = tuple[int, int, int, int, int]  # group, people, messages, mentions, score
-
-
-def _summed_by_group(found: Entries) -> list[_Summed]:
-    """The sums of each group of `found`, which is folded, and how many people are behind it."""
-    if not len(found.group):
-        return []
-    new = np.diff(found.group) != 0
-    first = np.flatnonzero(np.r_[True, new])
-    sums = np.add.reduceat(found.sums, first, axis=0)
-    people = np.add.reduceat(np.r_[True, new | (np.diff(found.author) != 0)].astype(np.int64), first)
-    columns = (found.group[first], people, sums[:, :3].sum(axis=1), sums[:, 3], sums[:, 4])
-    return list(zip(*(column.tolist() for column in columns), strict=True))
+_Summed = tuple[int, int, int, int, int]  # entity, people, messages, mentions, score
 
 
 def _leading(sums: list[_Summed], limit: int) -> list[_Summed]:

@@ -25,7 +25,7 @@ from sqlalchemy.types import Integer
 from bot.errors import StorageError
 from storage.engine import Database, given
 from storage.moments import QUARTER_HOUR_MS
-from storage.tables import rollups
+from storage.tables import rollups, rollups_packed
 
 
 class Span(IntEnum):
@@ -211,6 +211,8 @@ class Changes:
             await connection.execute(put, new)
         if gone:
             await connection.execute(_DELETE, gone)
+        if changed := {bucket[:3] for bucket in buckets if bucket[3] > 0}:
+            await connection.execute(_UNPACK, [dict(zip(_OLD_KEY[:3], bucket, strict=True)) for bucket in changed])
         self._pairs.clear()
         self._rows.clear()
 
@@ -229,6 +231,9 @@ _LOOK_UP = select(rollups.c.home_id, rollups.c.span, rollups.c.end, rollups.c.ab
 )
 _OLD_KEY = [f"old_{name}" for name in _KEY]
 _DELETE = delete(rollups).where(*(rollups.c[name] == bindparam(f"old_{name}") for name in _KEY))
+
+# What is packed of a bucket (storage.named) is no longer what it holds.
+_UNPACK = delete(rollups_packed).where(*(rollups_packed.c[name] == bindparam(f"old_{name}") for name in _KEY[:3]))
 
 
 def ends(span: Span, sent_at: Integers) -> Integers:

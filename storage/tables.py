@@ -280,6 +280,17 @@ rollups = Table(
     UniqueConstraint("home_id", "span", "end", "about"),
 )
 
+rollups_packed = Table(
+    "rollups_packed",
+    metadata,
+    # Every entity of a past bucket in one row, so that a year's are a dozen; dropped with whatever changes the bucket.
+    Column("home_id", ForeignKey("channels.id"), primary_key=True),
+    Column("span", SmallInteger, primary_key=True),
+    Column("end", Integer, primary_key=True),
+    Column("people", LargeBinary, nullable=False),  # entity, author, messages: storage.named
+    Column("sums", LargeBinary, nullable=False),  # entity, messages, mentions, score
+)
+
 # ---- what waits --------------------------------------------------------------------------------------------------
 
 inbox = Table(
