@@ -29,7 +29,7 @@ from bot.analysis.budget import Spending
 from bot.answer import Answer
 from bot.answers import Answers
 from bot.chart import Charts
-from bot.errors import AlreadyRunning, ConfigurationError, RoomtoneError
+from bot.errors import AlreadyRunning, ConfigurationError, OtherKey, RoomtoneError
 from bot.importing import Report, bring_in
 from bot.ingest import Ingest
 from bot.keys import given_key, kept_key, key_path
@@ -43,7 +43,7 @@ from bot.subscribing import Subscribing
 from bot.supervision import kept_up, together
 from bot.trends import Trends
 from bot.writer import Writer
-from storage import Storage, open_storage
+from storage import Storage, check, open_storage
 
 if TYPE_CHECKING:
     from adapters.slack.client import Slack
@@ -92,18 +92,21 @@ async def opened(
     sample: bool = False,
     works: bool = False,
     alone: bool = False,
+    existing: bool = False,
 ) -> AsyncIterator[App]:
     """The parts, wired, on the configured database, another, or the sample workspace's own.
 
     A process that `works` reads what waits, what another left half done included, unless that one still runs; one
-    that works `alone` is then refused. Raises ConfigurationError, StorageError.
+    that works `alone` is then refused. What must be `existing` is never made. Raises
+    ConfigurationError, StorageError.
     """
     url = database or settings.database_url
     if sample:
         url = samples.database(url, datetime.now(UTC))
+    check(url, existing=existing and not sample)
     key = load_key(settings, url)
     async with (
-        _storage(url, key, works=works or sample, alone=alone) as storage,
+        _storage(url, key, settings, works=works or sample, alone=alone) as storage,
         # The sample's own database keeps no account: one budget is one budget.
         nullcontext(_account(settings) if sample else lambda: nullcontext(storage.spending)) as account,
         readers.reading(settings, account) as analyzer,
@@ -129,7 +132,7 @@ async def opened(
 
 
 @asynccontextmanager
-async def _storage(url: str, key: Key, *, works: bool, alone: bool) -> AsyncIterator[Storage]:
+async def _storage(url: str, key: Key, settings: Settings, *, works: bool, alone: bool) -> AsyncIterator[Storage]:
     async with AsyncExitStack() as stack:
         try:
             storage = await stack.enter_async_context(open_storage(url, key, sole=works or alone))
@@ -137,6 +140,9 @@ async def _storage(url: str, key: Key, *, works: bool, alone: bool) -> AsyncIter
             if alone:
                 raise
             storage = await stack.enter_async_context(open_storage(url, key))
+        except OtherKey as error:
+            where = "ROOMTONE_KEY" if settings.key else settings.key_file or key_path(url)
+            raise ConfigurationError(f"{error} (the key used now is that of {where})") from error
         yield storage
 
 
@@ -154,7 +160,7 @@ def _account(settings: Settings) -> readers.Account:
     @asynccontextmanager
     async def opened() -> AsyncIterator[Spending]:
         url = settings.database_url
-        async with _storage(url, load_key(settings, url), works=False, alone=False) as storage:
+        async with _storage(url, load_key(settings, url), settings, works=False, alone=False) as storage:
             yield storage.spending
 
     return opened
@@ -246,7 +252,7 @@ async def run_platforms(app: App, settings: Settings) -> None:
 
 async def planned_posts(settings: Settings, *, database: str | None) -> Sequence[Mapping[str, Any]]:
     """What is posted next for every subscription, as `roomtone digest --dry-run --json` prints it."""
-    async with opened(settings, database=database) as app:
+    async with opened(settings, database=database, existing=True) as app:
         names = {place.channel: place.name for place in await app.places()}
         return [planned_as_json(post, names, _as_posted) for post in await app.writer.planned(datetime.now(UTC))]
 
@@ -335,18 +341,11 @@ def _slack(app: App, access: Access, charts: Charts) -> Slack:
     )
 
 
-def slack_manifest(url: str | None) -> str:
-    """The manifest that makes the Slack app: for Socket Mode, or for HTTP at the public address `url`."""
-    from adapters.slack.manifest import written
+def slack_setup(url: str | None, *, scopes: bool) -> str:
+    """The manifest that makes the Slack app: for Socket Mode, or HTTP at `url`; or its scopes with their reasons."""
+    from adapters.slack.manifest import explained, written
 
-    return written(url)
-
-
-def slack_scopes() -> str:
-    """Every scope of the Slack app with its reason."""
-    from adapters.slack.manifest import explained
-
-    return explained()
+    return explained() if scopes else written(url)
 
 
 async def _terminal(app: App, console: Console, *, may_talk: bool) -> None:
@@ -368,8 +367,8 @@ async def _terminal(app: App, console: Console, *, may_talk: bool) -> None:
     await terminal.run()
 
 
-async def examine(settings: Settings, *, database: str | None) -> Sequence[doctor.Finding]:
-    """Look at everything that can be wrong; never raises for what it finds."""
+async def examine(settings: Settings, *, database: str | None, retry: bool = False) -> Sequence[doctor.Finding]:
+    """Look at everything that can be wrong, `retry` what was set aside; never raises for what it finds."""
     url = database or settings.database_url
     known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
     findings = [*doctor.installation(), *doctor.environment(os.environ, known)]
@@ -382,6 +381,8 @@ async def examine(settings: Settings, *, database: str | None) -> Sequence[docto
             findings.append(
                 doctor.Finding("database", True, f"{url}: {messages:,} messages read in {len(channels):,} channels.")
             )
+            if retry:
+                await app.storage.inbox.try_again()
             findings += doctor.inbox(await app.storage.inbox.count())
             findings += await _examine_posts(app)
             findings += await _examine_discord(app, settings)

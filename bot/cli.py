@@ -153,7 +153,7 @@ def slack_manifest(
     """Print the manifest that makes the Slack app: paste it at https://api.slack.com/apps?new_app=1."""
     from bot import app
 
-    typer.echo(app.slack_scopes() if scopes else app.slack_manifest(http))
+    typer.echo(app.slack_setup(http, scopes=scopes))
 
 
 @cli.command(name="import")
@@ -310,7 +310,7 @@ def _answer(
     from bot.answer import Answer, answer_as_json
 
     async def work(settings: Settings) -> Answer:
-        async with app.opened(settings, database=database, sample=sample) as opened:
+        async with app.opened(settings, database=database, sample=sample, existing=True) as opened:
             return await opened.ask(text, zone=_zone(zone))
 
     answer = perform(work)
@@ -448,7 +448,7 @@ def channels(database: Database = None, sample: Sample = False, json_: AsJson = 
     from bot.shapes import channel_as_json
 
     async def work(settings: Settings) -> list[dict[str, Any]]:
-        async with app.opened(settings, database=database, sample=sample) as opened:
+        async with app.opened(settings, database=database, sample=sample, existing=True) as opened:
             return [channel_as_json(summary) for summary in await opened.storage.readings.channels()]
 
     found = perform(work)
@@ -476,11 +476,17 @@ def channels(database: Database = None, sample: Sample = False, json_: AsJson = 
 
 
 @cli.command()
-def doctor(database: Database = None, json_: AsJson = False) -> None:
+def doctor(
+    database: Database = None,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Let messages that could not be read, and were set aside, be read again.")
+    ] = False,
+    json_: AsJson = False,
+) -> None:
     """Check the installation, and say the mend for everything that is wrong."""
     from bot import app
 
-    findings = perform(lambda settings: app.examine(settings, database=database))
+    findings = perform(lambda settings: app.examine(settings, database=database, retry=retry))
     if json_:
         print_json([finding.as_json() for finding in findings])
     else:
@@ -497,7 +503,7 @@ def names_list(database: Database = None, json_: AsJson = False) -> None:
     from bot import app
 
     async def work(settings: Settings) -> list[dict[str, str | None]]:
-        async with app.opened(settings, database=database) as opened:
+        async with app.opened(settings, database=database, existing=True) as opened:
             return [{"written": a.written, "meant": a.meant} for a in await opened.storage.names.aliases()]
 
     found = perform(work)

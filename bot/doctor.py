@@ -109,13 +109,14 @@ def disk(folder: Path) -> Finding:
 
 def inbox(count: InboxCount) -> Iterator[Finding]:
     """What waits, and what was set aside."""
-    yield Finding("waiting", True, f"{count.waiting:,} events wait to be read.")
+    yield Finding("waiting", True, f"{_events(count.waiting)} to be read.")
     if count.set_aside:
         reasons = ", ".join(f"{number:,} × {reason}" for reason, number in sorted(count.reasons.items()))
         yield Finding(
             "set aside",
             False,
-            f"{count.set_aside:,} events could not be read ({reasons}); please report it, they are kept sealed.",
+            f"{count.set_aside:,} events could not be read ({reasons}); they are kept sealed. Please report "
+            "it; after an upgrade, `roomtone doctor --retry` has them read again.",
         )
 
 
@@ -127,6 +128,10 @@ def posts(wanted: int, latest: Sequence[tuple[str, Post]]) -> Iterator[Finding]:
         if post.state is State.WAITING and post.why is not None:
             due = f"{post.due.at:%Y-%m-%d %H:%M} UTC"
             yield Finding("posts", False, f"The {post.due.sort} of #{name}, due {due}, waits: {post.why}")
+
+
+def _events(waiting: int) -> str:
+    return "1 event waits" if waiting == 1 else f"{waiting:,} events wait"
 
 
 def hosted_budget(status: Status) -> Finding:

@@ -2,7 +2,8 @@
 
     RoomtoneError                 anything Roomtone says to a person; its text says what to do next
     ├── ConfigurationError        a setting is missing, wrong or contradicts another
-    │   └── AlreadyRunning        another process works on this database
+    │   ├── AlreadyRunning        another process works on this database
+    │   └── OtherKey              this database was made with another key
     ├── QuestionError             words that aren't a question we can answer; carries the nearest suggestion
     ├── ImportFileError           a file that can't be read as the export it claims to be
     ├── AnalysisError             no reading could be made
@@ -33,6 +34,10 @@ class ConfigurationError(RoomtoneError):
 
 class AlreadyRunning(ConfigurationError):
     """Another process works on this database."""
+
+
+class OtherKey(ConfigurationError):
+    """This database was made with another key than the installation's."""
 
 
 class QuestionError(RoomtoneError):

@@ -13,6 +13,9 @@ from bot.ingest import Ingest
 from bot.message import Channel, Event, Message, Pseudonym
 from bot.store import Ledger
 
+OPTED_OUT = "by people who opted out"
+"""Why their lines are skipped: nothing is kept of them, so they can't be told from new ones the next time."""
+
 LINES = 2_048
 """Lines taken between two looks at what is known already; all of them are recorded before the next are read."""
 
@@ -116,10 +119,10 @@ class Report:
         lines += [f"Could not be read: {failed.file} ({failed.reason})" for failed in self.failed]
         return "\n".join(lines)
 
-    def _count(self, message: Message, known: bool) -> None:
+    def _count(self, message: Message, known: bool, opted_out: bool) -> None:
         self._channels.add(message.id.channel)
-        if message.from_bot:
-            self.skipped["bot"] += 1
+        if message.from_bot or opted_out:
+            self.skipped["bot" if message.from_bot else OPTED_OUT] += 1
             return
         self._people.add(message.author)
         if known:
@@ -164,6 +167,7 @@ def _next(items: Iterable[Item]) -> tuple[Item, ...]:
 async def _bring_in(items: Sequence[Item], report: Report, ingest: Ingest, ledger: Ledger) -> None:
     lines = [item for item in items if isinstance(item, Line)]
     known = await ledger.known([(line.message.id, line.message.revised_at) for line in lines])
+    silent = {who for who in {line.message.author for line in lines} if await ledger.opted_out(who)}
     is_known = {id(line): flag for line, flag in zip(lines, known, strict=True)}
     seen: set[object] = set()
     events: list[Event] = []
@@ -173,7 +177,7 @@ async def _bring_in(items: Sequence[Item], report: Report, ingest: Ingest, ledge
                 revision = (message.id, message.revised_at)
                 known_already = is_known[id(item)] or revision in seen
                 seen.add(revision)
-                report._count(message, known_already)
+                report._count(message, known_already, message.author in silent)
                 events += others if known_already else (message, *others)
             case Aside(event):
                 events.append(event)

@@ -214,11 +214,15 @@ class ReactionTally:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Messages of a window that are in no mood, and why. `languages` counts by ISO 639-1 code."""
+    """Messages of a window that are in no mood, and why. `languages` counts by ISO 639-1 code.
+
+    Those `set_aside` failed again and again; they don't wait, and `roomtone doctor --retry` reads them once more.
+    """
 
     bots: int
     languages: Mapping[str, int]
     waiting: int
+    set_aside: int = 0
 
 
 class Readings(Protocol):

@@ -307,6 +307,8 @@ def left_out(left: LeftOut) -> str:
         parts.append(f"{rest:,} in other languages")
     if left.waiting:
         parts.append(f"{left.waiting:,} waiting to be read")
+    if left.set_aside:
+        parts.append(f"{left.set_aside:,} that could not be read")
     return ", ".join(parts)
 
 

@@ -148,9 +148,24 @@ async def connected(address: str) -> AsyncIterator[Database]:
         await database.close()
 
 
+def check(address: str, *, existing: bool = False) -> None:
+    """Raise ConfigurationError if `address` is no database's, or if it must be `existing` and its file isn't there."""
+    _, path = parsed(address)
+    if existing and path is not None and not path.exists():
+        raise ConfigurationError(
+            f"there is no database at {path} yet: `roomtone import PATH` makes one of a chat export, `roomtone run` "
+            "one that listens, and --sample shows a made-up one"
+        )
+
+
 def parsed(address: str) -> tuple[URL, Path | None]:
     """What SQLAlchemy calls `address`, and the file it is, if it is one. Raises ConfigurationError."""
     if "://" not in address:
+        if not _is_path(address):
+            raise ConfigurationError(
+                f"{address!r} doesn't look like a database: name a file, such as {address}.db or ./{address}, or "
+                + _ADDRESSES
+            )
         address = f"sqlite:///{address}"
     try:
         url = make_url(address)
@@ -166,6 +181,12 @@ def parsed(address: str) -> tuple[URL, Path | None]:
             return url.set(drivername="postgresql+asyncpg"), None
         case _:
             raise ConfigurationError("Roomtone knows SQLite and PostgreSQL: " + _ADDRESSES)
+
+
+def _is_path(address: str) -> bool:
+    """A word alone is more likely a slip than a file's name, unless there is such a file."""
+    path = Path(address).expanduser()
+    return bool(path.suffix) or "/" in address or os.sep in address or path.exists()
 
 
 _ADDRESSES = "set ROOMTONE_DATABASE_URL to sqlite:///roomtone.db or postgresql://user:password@host/name"

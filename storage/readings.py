@@ -186,20 +186,21 @@ class StoredReadings:
             homes = await _homes(connection, channels)
             found, _ = await _window_sums(connection, homes, [_quarters(window)], UNREAD)
             named = {row.id: row.name for row in await connection.execute(select(reasons))}
-            still = 0
-            waiting = {row.channel: row.messages for row in await connection.execute(_WAITING, _bounds(window))}
-            if waiting:
+            still = set_aside = 0
+            rows = {row.channel: row for row in await connection.execute(_WAITING, _bounds(window))}
+            if rows:
                 inside = places_of(
                     (await connection.execute(EVERY.where(_home_is_given), {"homes": _rows(homes)})).all()
                 )
                 everywhere = {place.channel for place in inside} | set(channels)
-                still = sum(waiting.get(channel_of(channel, self._seal), 0) for channel in everywhere)
+                there = [rows[name] for channel in everywhere if (name := channel_of(channel, self._seal)) in rows]
+                still, set_aside = sum(row.waiting for row in there), sum(row.set_aside for row in there)
         counted: Counter[str] = Counter()
         for model, messages in zip(found.model.tolist(), found.sums[:, 1].tolist(), strict=True):
             counted[named[model]] += messages
         bots = counted.pop("bot", 0)
         languages = {reason.removeprefix("language "): messages for reason, messages in counted.items()}
-        return LeftOut(bots=bots, languages=languages, waiting=still)
+        return LeftOut(bots=bots, languages=languages, waiting=still, set_aside=set_aside)
 
 
 # ---- channels --------------------------------------------------------------------------------------------------------
@@ -640,7 +641,11 @@ _REACTIONS = (
 # ---- what waits ------------------------------------------------------------------------------------------------------
 
 _WAITING = (
-    select(inbox.c.channel, func.count().label("messages"))
+    select(
+        inbox.c.channel,
+        (func.count() - func.count(inbox.c.reason)).label("waiting"),
+        func.count(inbox.c.reason).label("set_aside"),
+    )
     .where(
         inbox.c.subject.is_not(None),
         inbox.c.sent_at >= bindparam("start"),

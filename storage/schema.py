@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.errors import ConfigurationError, NewerSchema
+from bot.errors import NewerSchema, OtherKey
 from bot.privacy import Key
 from storage.engine import Database
 from storage.tables import installation
@@ -20,7 +20,7 @@ COMPAT = 5
 async def prepared(database: Database, key: Key) -> None:
     """Make `database` ready for this code: created, upgraded, and known to be of this installation.
 
-    Raises NewerSchema if a newer Roomtone wrote it, and ConfigurationError if it belongs to another key.
+    Raises NewerSchema if a newer Roomtone wrote it, and OtherKey if it belongs to another key.
     """
     async with database.reading() as connection:
         schema, facts = await _state(connection)
@@ -41,7 +41,7 @@ async def prepared(database: Database, key: Key) -> None:
             await connection.execute(put.on_conflict_do_nothing(index_elements=["name"]))
             _, facts = await _state(connection)
     if facts["fingerprint"] != key.fingerprint:
-        raise ConfigurationError(
+        raise OtherKey(
             "this database was made with another key: set ROOMTONE_KEY or ROOMTONE_KEY_FILE to that one, "
             "or ROOMTONE_DATABASE_URL to a new database"
         )

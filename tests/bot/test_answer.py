@@ -190,13 +190,13 @@ async def test_an_empty_channel_says_so():
 
 
 async def test_a_footnote_says_what_was_left_out_and_why():
-    example = ReadingsExample(QUIET, aside=LeftOut(12, {"fr": 3, "de": 1, "xx": 1, "sv": 2}, 4))
+    example = ReadingsExample(QUIET, aside=LeftOut(12, {"fr": 3, "de": 1, "xx": 1, "sv": 2}, 4, 2))
 
     answer = await ask(example, Subject.MOOD, LAST_WEEK)
 
     assert answer.footnote == (
         "54 messages by 9 people; left out: 12 from bots, 3 in French, 2 in Swedish, 1 in German, "
-        "1 in other languages, 4 waiting to be read; read by example 1."
+        "1 in other languages, 4 waiting to be read, 2 that could not be read; read by example 1."
     )
 
 

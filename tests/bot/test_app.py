@@ -16,11 +16,12 @@ from bot.analysis import was_sent
 from bot.app import examine, opened, reading, reading_with
 from bot.errors import ConfigurationError, Unavailable
 from bot.evaluation.runs import evaluations
+from bot.importing import OPTED_OUT, Line, bring_in
 from bot.readers import who_reads
 from bot.schedule import Due, Sort, State, Subscription, Times
 from bot.settings import Settings
 from tests.bot.analysis.checkpoints import GLAD, make, sentences
-from tests.examples import AT, GENERAL
+from tests.examples import AT, GENERAL, a_message, an_author
 from tests.servers import inference
 from tests.servers.inference import ENTITIES_MODEL, SENTIMENT_MODEL, Inference
 
@@ -313,3 +314,61 @@ async def test_a_checkpoint_may_do_one_task_and_the_bundled_model_the_other(give
     assert [entity.text for entity in named.entities] == [name]
     assert re.fullmatch(r"roomtone-.+\+checkpoint:names@[0-9a-f]{8}", named.model)
     assert not was_sent(glad.model)
+
+
+async def test_what_only_asks_makes_no_database_and_says_what_does(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"no database at .*roomtone import PATH"):
+        async with opened(Settings(database_url=str(tmp_path / "roomtone.db")), existing=True):
+            pass
+
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_word_is_no_database(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"'general' doesn't look like a database: .* \./general"):
+        async with opened(Settings(), database="general"):
+            pass
+
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_another_key_is_named_by_its_file(given, tmp_path):
+    async with opened(given()):
+        pass
+    other = Settings(database_url=given().database_url, key_file=tmp_path / "other.key")
+
+    with pytest.raises(ConfigurationError, match=r"another key: .* that of .*other\.key"):
+        async with opened(other):
+            pass
+
+
+async def test_doctor_has_what_was_set_aside_read_again(given):
+    async with opened(given()) as app:
+        await app.storage.inbox.put([a_message(1)])
+        (taken,) = await app.storage.inbox.take(1)
+        await app.storage.inbox.set_aside(taken.receipt, "odd")
+    before = {finding.subject: finding for finding in await examine(given(), database=None)}
+    after = {finding.subject: finding for finding in await examine(given(), database=None, retry=True)}
+
+    assert "`roomtone doctor --retry`" in before["set aside"].says
+    assert (before["waiting"].says, after["waiting"].says) == ("0 events wait to be read.", "1 event waits to be read.")
+    assert "set aside" not in after
+
+
+async def test_lines_of_people_who_opted_out_are_skipped_not_brought_in(given):
+    class Two:
+        bytes_total = bytes_done = 1
+
+        def __iter__(self):
+            return iter([Line(a_message(1, author=1)), Line(a_message(2, author=2))])
+
+    async with opened(given()) as app:
+        await app.storage.ledger.opt_out(an_author(2))
+        reports = [await bring_in([Two()], app.ingest, app.storage.ledger) for _ in range(2)]
+
+    assert [(r.messages, r.already_known, r.people, dict(r.skipped)) for r in reports] == [
+        (1, 0, 1, {OPTED_OUT: 1}),
+        (0, 1, 1, {OPTED_OUT: 1}),
+    ]

@@ -453,6 +453,17 @@ async def test_what_is_set_aside_is_counted_and_never_lent_again(database: Path)
         assert await opened.inbox.count() == InboxCount(1, AT, 3, {"too long": 2, "odd": 1})
 
 
+async def test_what_was_set_aside_can_be_lent_again_from_the_first_attempt_on(database: Path):
+    async with open_storage(str(database), KEY, clock=lambda: AT) as opened:
+        await opened.inbox.put([a_message(1), a_message(2)])
+        taken = await opened.inbox.take(2)
+        await opened.inbox.set_aside(taken[0].receipt, "too long")
+
+        assert await opened.inbox.try_again() == 1
+        assert [(again.event, again.attempts) for again in await opened.inbox.take(9)] == [(a_message(1), 1)]
+        assert await opened.inbox.count() == InboxCount(2, AT, 0, {})
+
+
 async def test_what_was_damaged_on_disk_is_set_aside(database: Path, storage: Storage):
     await storage.inbox.put([a_message(1), a_message(2)])
     with closing(sqlite3.connect(database)) as other, other:
@@ -914,7 +925,11 @@ async def test_what_is_left_out_is_counted_by_its_reason(storage: Storage):
         ]
     )
 
-    assert await storage.readings.left_out([GENERAL], TODAY) == LeftOut(bots=2, languages={"de": 2, "fr": 1}, waiting=2)
+    left = LeftOut(bots=2, languages={"de": 2, "fr": 1}, waiting=2)
+    assert await storage.readings.left_out([GENERAL], TODAY) == left
+    first = (await storage.inbox.take(1))[0]
+    await storage.inbox.set_aside(first.receipt, "odd")
+    assert await storage.readings.left_out([GENERAL], TODAY) == replace(left, waiting=1, set_aside=1)
 
 
 # ---- Names ---------------------------------------------------------------------------------------------------------
