@@ -1,7 +1,13 @@
 """How soon Slack is answered while a channel is flooded: `python -m bench.slack_load [EVENTS]`.
 
 A local Slack sends EVENTS messages at once, with 50 slash commands among them, to the real client over the real
-storage; a stand-in reads the messages, so that the figures are those of receiving and answering.
+storage; a stand-in reads the messages, so that the figures are those of receiving and answering. The local Slack runs
+in the same process, on the same core.
+
+Two settings, in turns on a machine whose two cores had some 15 other processes to run (2,000 events; acknowledgement of
+a command, 95th percentile, two rounds each): 64 events at once and word after 0.1 s, 0.36 and 0.51 s; 200 at once and
+word after 0.25 s, 0.87 and 0.79 s. No event was lost in any of them; how soon events are acknowledged is then the
+processor's share (77 to 262 a second).
 """
 
 from __future__ import annotations
