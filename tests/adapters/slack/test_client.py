@@ -21,6 +21,7 @@ from tests.adapters.slack.conftest import QUICK, US, Bot, introduced, running
 from tests.servers import slack as server
 
 C1 = US.channel("C1")
+PASSED_OVER = "an event was passed over"
 
 
 async def started(slack: server.Slack, database: Path, **more: Any) -> None:
@@ -95,7 +96,7 @@ async def test_every_shape_that_nobody_handles_is_acknowledged(slack: server.Sla
         acks = [await slack.deliver(event) for event in odd * 2]
 
     assert acks == [{}] * len(odd) * 2
-    told = [line["why"] for line in logged if line["log_level"] == "info"]
+    told = [line["why"] for line in logged if line["event"] == PASSED_OVER and line["log_level"] == "info"]
     assert told == ["star_added", "malformed", "unknown subtype never_seen"]  # each once
 
 
@@ -104,7 +105,7 @@ async def test_an_event_of_an_unknown_workspace_is_acknowledged_and_not_kept(sla
         acked = await slack.deliver(slack.say("C1", "U1", "hello"), team="T0OTHER")
 
     assert acked == {}
-    assert [line["why"] for line in logged] == ["another workspace"]
+    assert [line["why"] for line in logged if line["event"] == PASSED_OVER] == ["another workspace"]
     assert await bot.texts_held(C1) == 0
 
 
@@ -250,6 +251,19 @@ async def test_a_socket_that_answers_no_ping_is_left(slack: server.Slack, bot: B
     assert slack.links >= links + 2
 
 
+async def test_a_socket_that_is_open_and_brings_nothing_is_made_anew(slack: server.Slack, database: Path):
+    slack.room("C1", "general", "U1")
+    async with running(slack, database, pace=replace(QUICK, silent=0.5)) as bot:
+        await introduced(slack)
+        links = slack.links
+        slack.say("C1", "U1", "never delivered")
+
+        await slack.until(lambda: slack.links > links)
+        async with asyncio.timeout(60):
+            while await bot.texts_held(C1) < 1:
+                await asyncio.sleep(0.05)
+
+
 async def test_socket_mode_switched_off_is_said_in_the_log(slack: server.Slack, bot: Bot):
     with capture_logs() as logged:
         await slack.disconnect("link_disabled")
@@ -299,7 +313,8 @@ async def test_a_socket_that_is_refused_for_a_while_is_told_and_had_again(slack:
 
         assert await slack.deliver(slack.say("C1", "U1", "still here")) == {}
     assert any(line["event"] == "the line to Slack is gone; it is made again" for line in logged)
-    assert {"ROOMTONE_SLACK_APP_TOKEN" in line["why"] for line in logged if "next_try_in_s" in line} == {True}
+    refused = [line["why"] for line in logged if line["event"] == "no socket is to be had"]
+    assert all("ROOMTONE_SLACK_APP_TOKEN" in why for why in refused)
 
 
 @pytest.mark.parametrize("code", ["token_revoked", "token_expired", "account_inactive"])
@@ -310,8 +325,7 @@ async def test_a_token_that_stops_working_is_said_and_events_are_still_kept(slac
         await slack.disconnect()
         await slack.until(lambda: any(line["event"] == "a gap may be open" for line in logged))
 
-    (line,) = [line for line in logged if line["event"] == "a gap may be open"]
-    assert line["why"] == MENDS[code]
+    assert MENDS[code] in [line["why"] for line in logged if line["event"] == "a gap may be open"]
     assert await slack.deliver(slack.say("C1", "U1", "still here")) == {}
     assert await bot.texts_held(C1) == 1
 
@@ -414,9 +428,9 @@ async def test_a_restart_introduces_nobody_twice(slack: server.Slack, database: 
 async def test_losing_access_is_said_in_the_log(slack: server.Slack, bot: Bot):
     with capture_logs() as logged:
         await slack.deliver({"type": "app_uninstalled"})
-        await slack.until(lambda: bool(logged))
+        await slack.until(lambda: any("took our access away" in line["event"] for line in logged))
 
-    assert ["took our access away" in line["event"] for line in logged] == [True]
+    assert [line["mend"] for line in logged if "mend" in line] == ["Install the app again and copy the new token."]
 
 
 async def test_nothing_logged_holds_a_word_a_person_or_a_token(

@@ -36,7 +36,7 @@ async def test_a_bad_old_or_missing_signature_is_refused(slack: server.Slack, li
         status, _ = await slack.http("events_api", slack.wrapped(slack.say("C1", "U1", "forged")), **how)
 
     assert status == 401
-    assert ["ROOMTONE_SLACK_SIGNING_SECRET" in line["mend"] for line in logged] == [True]
+    assert ["ROOMTONE_SLACK_SIGNING_SECRET" in line["mend"] for line in logged if "mend" in line] == [True]
     assert await listening.texts_held(C1) == 0
 
 
@@ -78,7 +78,7 @@ async def test_broken_json_is_a_bad_request(slack: server.Slack, listening: Bot)
             status = answer.status
 
     assert status == 400
-    assert [line["event"] for line in logged] == ["a request was refused: it is no JSON"]
+    assert "a request was refused: it is no JSON" in [line["event"] for line in logged]
 
 
 async def test_a_taken_port_is_named(slack: server.Slack, listening: Bot, tmp_path: Path):

@@ -23,7 +23,10 @@ SCENARIOS: dict[int, tuple[str, str]] = {
         "client a_disconnect_loses_nothing, client socket_mode_switched_off_is_said",
     ),
     8: ("a line that is cut, also within a frame", "client a_cut_line_is_mended"),
-    9: ("a socket that answers no ping", "client a_socket_that_answers_no_ping_is_left"),
+    9: (
+        "a socket that answers no ping",
+        "client a_socket_that_answers_no_ping_is_left, client a_socket_that_is_open_and_brings",
+    ),
     10: (
         "a refused handshake, at the start and on a refresh",
         "client a_refused_handshake_is_no_dead_end, client a_refused_handshake_on_refresh",
@@ -77,10 +80,11 @@ SCENARIOS: dict[int, tuple[str, str]] = {
     31: ("joins in a gap", "history joins_in_a_gap_are_not_messages"),
     32: (
         "429 with Retry-After 0, 1, 1.5, 30, none",
-        "history catching_up_waits_when_slack_asks, outlet a_pause_is_read_whatever_it_looks_like",
+        "history catching_up_waits_when_slack_asks, outlet a_pause_is_read_whatever_it_looks_like, "
+        "calls while_slack_wants_a_pause, calls who_asks_a_question_is_not_kept_waiting",
     ),
     33: ("a reading of the past, interrupted and resumed", "history an_interrupted_reading_of_the_past"),
-    34: ("live events meanwhile", "history live_words_come_in_while_the_past_is_read"),
+    34: ("live events meanwhile", "history live_words_come_in_while_the_past_is_read, calls whoever_is_most_urgent"),
     35: (
         "a channel that gets a new id, is archived, left, joined again",
         "history a_channel_that_gets_a_new_id, history an_archived_channel_is_gone_until_it_is_back, "
