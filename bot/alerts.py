@@ -18,6 +18,9 @@ from bot.wording import date_of, listed, mood_sentence, rests_on, shortened, sig
 DAY = timedelta(hours=24)
 """What is looked at: the day before the alert is due."""
 
+CHARTED = timedelta(days=14)
+"""What an alert's chart shows."""
+
 SHARP = 15.0
 """Score points below people's own usual from which a drop is told."""
 
@@ -47,8 +50,11 @@ def has_come_back(reading: Reading) -> bool:
     return usual is not None and usual.mood.estimate > -SHARP / 2 and not _is_sure(reading)
 
 
-def alert(place: Place, reading: Reading, drivers: Sequence[Driver], zone: ZoneInfo) -> Answer:
-    """What is posted of a drop; every number is the one that a question for the same window would get."""
+def alert(place: Place, reading: Reading, before: Reading, drivers: Sequence[Driver], zone: ZoneInfo) -> Answer:
+    """What is posted of a drop; every number is the one that a question for the same window would get.
+
+    `before` are the days that the chart shows.
+    """
     here, end = where([place]), reading.window.end.astimezone(zone)
     sentence = mood_sentence(reading, here, f"in the 24 hours before {end:%H:%M}", claimed=True)
     lines = [shortened(sentence)]
@@ -59,7 +65,7 @@ def alert(place: Place, reading: Reading, drivers: Sequence[Driver], zone: ZoneI
         title=f"{here}: a sharp drop, {date_of(reading.window.end, zone)}",
         lines=tuple(lines),
         footnote=f"{rests_on(reading)} {METHOD}",
-        chart=line_chart(here, reading.pieces, reading.step, zone),
+        chart=line_chart(here, before.pieces, before.step, zone),
         window=reading.window,
         visibility=Visibility.CHANNEL,
         suggestions=(f"mood {here} last 24 hours", f"entities {here} last 24 hours"),

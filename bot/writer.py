@@ -9,11 +9,12 @@ from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 from bot import when
-from bot.alerts import alert, has_come_back, has_dropped, window_before
+from bot.alerts import CHARTED, alert, has_come_back, has_dropped, window_before
 from bot.answer import Answer
+from bot.days import Unit
 from bot.digest import Digests
 from bot.errors import PlatformError
-from bot.message import Channel, Gone
+from bot.message import Channel, Gone, Window
 from bot.question import Place
 from bot.schedule import Due, Post, Sort, State, Subscription
 from bot.store import ChannelSummary, Inbox, Subscriptions
@@ -142,7 +143,9 @@ class Writer:
         if not has_dropped(reading):
             return Made(None, "no sharp drop")
         drivers = await self._trends.drivers([place.channel], reading)
-        return Made(alert(place, reading, drivers, zone), low=True)
+        shown = Window(reading.window.end - CHARTED, reading.window.end)
+        before = await self._trends.mood([place.channel], shown, zone, now, step=Unit.DAY)
+        return Made(alert(place, reading, before, drivers, zone), low=True)
 
     async def _places(self, target: Channel, channels: Sequence[Channel]) -> tuple[list[Place], list[str]]:
         """The channels as they are called now, and in words those that can't be told of in `target`."""

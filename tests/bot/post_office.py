@@ -69,7 +69,7 @@ class PostOffice:
             # A name of its own for each: a second post of one key is a second file.
             number = f"{len(self._posts())}-{uuid4()}"
             said = {"key": key, "channel": channel.id, "title": answer.title, "lines": answer.lines,
-                    "footnote": answer.footnote}  # fmt: skip
+                    "footnote": answer.footnote, "chart": answer.chart and answer.chart.alt}  # fmt: skip
             (self._folder / number).write_text(json.dumps(said), encoding="utf-8")
             found = [number]
         if self.dies_after:

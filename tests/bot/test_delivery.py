@@ -347,6 +347,7 @@ async def test_a_sharp_drop_is_told_once_until_the_mood_has_come_back(room: Stor
         "#general: a sharp drop, 9 May 2026",
     ]
     assert "tenser than usual in the 24 hours before 17:00" in str(office.posted[0]["lines"])
+    assert "Mood of #general by day" in str(office.posted[0]["chart"])
     assert [why for _, _, why in reversed(await became(room, Sort.ALERT))] == [
         None, "the mood is still low", "the mood came back", "no sharp drop", None, "the mood came back",
     ]  # fmt: skip
