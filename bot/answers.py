@@ -29,6 +29,7 @@ from bot.wording import (
     anywhere,
     asked_again,
     counted,
+    crossed,
     date_of,
     dates_of,
     left_out,
@@ -169,7 +170,7 @@ class Answers:
             lines.append("It isn't over yet; earlier weeks are taken up to the same weekday and hour.")
         return Answer(
             title=title,
-            lines=tuple(lines),
+            lines=(*lines, *crossed(reading)),
             footnote=rests_on(reading),
             table=mood_table(reading),
             chart=mood_chart(here, reading, question.zone),
@@ -184,7 +185,7 @@ class Answers:
         kind = question.kind
         reading = await self._trends.mood(channels, looked_at.span.window, question.zone, question.asked_at)
         found = await self._trends.entities(
-            channels, looked_at.span.window, question.zone, question.asked_at, kind=kind
+            channels, looked_at.span.window, question.zone, question.asked_at, kind=kind, model=reading.model
         )
         title = f"{'Names' if kind is None else f'Names ({kind.value})'} in {here}, {looked_at.span.words}"
         if reading.mood.messages == 0:
@@ -202,7 +203,7 @@ class Answers:
         )
         return Answer(
             title=title,
-            lines=(shortened(line),),
+            lines=(shortened(line), *crossed(reading)),
             footnote=f"{rests_on(reading)} Names that fewer than {MINIMUM_AUTHORS} people used aren't shown, "
             f"and no mood of a name on fewer than {MINIMUM_MESSAGES} messages.",
             table=entity_table(found),
@@ -262,7 +263,7 @@ class Answers:
         sentence = mood_sentence(reading, f"What was said{about} in {here}", time)
         return Answer(
             title=f"{name} in {here}, {looked_at.span.words}",
-            lines=(shortened(sentence),),
+            lines=(shortened(sentence), *crossed(reading)),
             footnote=f"{rests_on(reading)} The mood is that of whole messages which name it.",
             table=mood_table(reading),
             chart=line_chart(f"messages{about} in {here}", reading.pieces, reading.step, question.zone),
@@ -311,7 +312,7 @@ class Answers:
         looked_at = _side(question)
         asked = (_asked(looked_at), looked_at.span.window, question.zone, question.asked_at)
         reading = await self._trends.mood(*asked)
-        found = await self._trends.entities(*asked, kind=question.kind, limit=NAMES)
+        found = await self._trends.entities(*asked, kind=question.kind, limit=NAMES, model=reading.model)
         if not found:
             return await self._entities(question)
         over_time = await self._trends.over_time(asked[0], found, *asked[1:])

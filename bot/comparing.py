@@ -12,6 +12,7 @@ from bot.trends import Comparison
 from bot.wording import (
     asked_again,
     compared,
+    crossed,
     not_yet,
     percent,
     rests_on,
@@ -34,10 +35,13 @@ def comparison(found: Comparison, first: Side, second: Side, zone: ZoneInfo) -> 
     ]
     return Answer(
         title=f"{names[0]} against {names[1]}",
-        lines=(shortened(_sentence(found, names, (first, second))),),
+        lines=(
+            shortened(_sentence(found, names, (first, second))),
+            *(f"{name}: {said}" for name, each in zip(names, readings, strict=True) for said in crossed(each)),
+        ),
         footnote=" ".join(f"{name}: {rests_on(reading)}" for name, reading in zip(names, readings, strict=True)),
         table=_table(found, names) if found.change is not None else None,
-        chart=mood_bars(f"{names[0]} against {names[1]}", moods, zone) if len(moods) == 2 else None,
+        chart=mood_bars(f"{names[0]} against {names[1]}", moods, zone) if found.change is not None else None,
         window=found.first.window,
         suggestions=tuple(dict.fromkeys((f"mood {asked_again(first)}", f"mood {asked_again(second)}"))),
         ok=found.change is not None,

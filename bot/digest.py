@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from bot.question import Place, Span
 from bot.trends import Driver, News, Piece, Reading, Trends
 from bot.wording import (
     counted,
+    crossed,
     dates_of,
     listed,
     mood_sentence,
@@ -72,7 +74,7 @@ class Digests:
         news = await self._trends.news(here, reading, limit=ENTITIES)
         claimed = reading.usual is not None and reading.usual.may_be_claimed
         drivers = await self._trends.drivers(here, reading) if claimed else ()
-        entities = await self._trends.entities(here, time.window, zone, now, limit=ENTITIES)
+        entities = await self._trends.entities(here, time.window, zone, now, limit=ENTITIES, model=reading.model)
         lines = [sentence]
         if claimed:
             lines.append(_moved(drivers))
@@ -86,7 +88,7 @@ class Digests:
         threads = await self._trends.threads(here, reading, claimed=claimed)
         return Answer(
             title=title,
-            lines=tuple(lines),
+            lines=(*lines, *crossed(reading)),
             footnote=_footnote(reading),
             table=entity_table(entities) if entities else None,
             chart=_weeks_chart(place, reading, zone),
@@ -124,7 +126,7 @@ class Digests:
         return Answer(
             title=title,
             lines=tuple(lines),
-            footnote=f"{rests_on(together)} {METHOD} Ordered by mood, channels of few people drawn to the middle.",
+            footnote=f"{rests_on(together)} {METHOD} {_order(ranked)}",
             table=Table(_TEAM_COLUMNS, tuple(_team_row(week) for week in ranked)),
             chart=multiples(f"Mood by {step.value}", drawn, step, zone),
             window=together.window,
@@ -171,7 +173,19 @@ def _changed(weeks: Sequence[_Week]) -> list[_Week]:
 def _ranked(weeks: Sequence[_Week]) -> list[_Week]:
     moods = [week.reading.mood for week in weeks]
     drawn = estimates.shrunken([mood for mood in moods if isinstance(mood, Mood)])
-    return [week for _, week in sorted(zip(drawn, weeks, strict=True), key=lambda pair: -pair[0])]
+    most = Counter(week.reading.model for week in weeks)
+    # By mood among those that one model read, the model of most channels first: two models' scales aren't one.
+    ranks = [
+        (-most[week.reading.model], week.reading.model or "", -mood) for mood, week in zip(drawn, weeks, strict=True)
+    ]
+    return [weeks[place] for place in sorted(range(len(weeks)), key=ranks.__getitem__)]
+
+
+def _order(weeks: Sequence[_Week]) -> str:
+    models = listed(list(dict.fromkeys(week.reading.model or "" for week in weeks)))
+    if len({week.reading.model for week in weeks}) == 1:
+        return "Ordered by mood, channels of few people drawn to the middle."
+    return f"Channels were read by different models ({models}): each model's stand together, and only they compare."
 
 
 def _team_sentence(weeks: Sequence[_Week], changed: Sequence[_Week], words: str) -> str:

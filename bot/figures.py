@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
-from itertools import pairwise
+from itertools import groupby, pairwise
 from zoneinfo import ZoneInfo
 
 from bot.answer import Align, Bar, Chart, ChartKind, Column, Point, Series, Table
@@ -196,11 +196,15 @@ def _told(title: str, pieces: Sequence[Piece], step: Unit, zone: ZoneInfo) -> st
     def at(piece: Piece, mood: Mood) -> str:
         return f"{signed(mood.estimate)} for {step_name(piece.window, step, zone)}"
 
-    low = min(shown, key=lambda each: each[1].estimate)
-    high = max(shown, key=lambda each: each[1].estimate)
-    told = f"{title}: from {at(*shown[0])} to {at(*shown[-1])}; lowest {at(*low)}, highest {at(*high)}."
-    if len(shown) == 1:
-        told = f"{title}: {at(*shown[0])}."
+    def stretch(run: Sequence[tuple[Piece, Mood]]) -> str:
+        if len(run) == 1:
+            return at(*run[0])
+        low = min(run, key=lambda each: each[1].estimate)
+        high = max(run, key=lambda each: each[1].estimate)
+        return f"from {at(*run[0])} to {at(*run[-1])}; lowest {at(*low)}, highest {at(*high)}"
+
+    runs = [list(run) for _, run in groupby(shown, key=lambda each: each[0].model)]
+    told = f"{title}: {'; then, read by another model, '.join(map(stretch, runs))}."
     if gaps := len(pieces) - len(shown):
         told += f" {counted(gaps, 'step')} with too few people {'is a gap' if gaps == 1 else 'are gaps'}."
     if not pieces[-1].complete:

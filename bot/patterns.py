@@ -12,7 +12,7 @@ from bot.figures import day_table, entity_table, heat_map, multiples
 from bot.privacy import MINIMUM_AUTHORS
 from bot.question import Question, Side
 from bot.trends import EntityReading, Pattern, Piece, Reading
-from bot.wording import asked_again, compared, counted, listed, rests_on, shortened, when, where, within
+from bot.wording import asked_again, compared, counted, crossed, listed, rests_on, shortened, when, where, within
 
 NAMES = 6
 """Names drawn beside each other; more can't be read on a phone."""
@@ -30,6 +30,7 @@ def pattern_answer(found: Pattern, looked_at: Side, question: Question) -> Answe
         lines=(
             shortened(_days_sentence(found, here, time)),
             f"{counted(len(shown), 'hour')} of the week had {MINIMUM_AUTHORS} people or more. {_hours_sentence(shown)}",
+            *crossed(found.reading),
         ),
         footnote=f"{rests_on(found.reading)} Weekdays and hours in {question.zone.key}.",
         table=day_table(found),
@@ -59,7 +60,7 @@ def trends_answer(
         told.append("None of them is clearly spoken of otherwise than usual.")
     return Answer(
         title=f"Names over time in {here}, {looked_at.span.words}",
-        lines=(shortened(told[0]), *told[1:]),
+        lines=(shortened(told[0]), *told[1:], *crossed(reading)),
         footnote=f"{rests_on(reading)} The mood is that of whole messages which name it.",
         table=entity_table(found),
         chart=multiples(f"Names in {here} by {step.value}", lines, step, question.zone),

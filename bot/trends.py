@@ -200,12 +200,16 @@ class Trends:
         return _reading(plan, tallies, left_out)
 
     async def entity(
-        self, channels: Sequence[Channel], key: str, window: Window, zone: ZoneInfo, now: datetime
-    ) -> Reading:
-        """As `mood`, for the messages that name an entity. Raises StorageError."""
+        self, channels: Sequence[Channel], key: str, window: Window, zone: ZoneInfo, now: datetime, *,
+        model: str | None = None,
+    ) -> Reading:  # fmt: skip
+        """As `mood`, for the messages that name an entity, as `model` or else most of it was read.
+
+        Raises StorageError.
+        """
         plan = _Plan.of(await self._begun(channels, window, zone), zone, now, None)
         tallies = await self._readings.entity(channels, key, plan.edges)
-        return _reading(plan, tallies, None)
+        return _reading(plan, tallies, None, model=model)
 
     async def _begun(self, channels: Sequence[Channel], window: Window, zone: ZoneInfo) -> Window:
         """A long window without the years before its channels' first message, from that message's day on."""
@@ -234,9 +238,13 @@ class Trends:
 
     async def entities(
         self, channels: Sequence[Channel], window: Window, zone: ZoneInfo, now: datetime, *,
-        kind: Kind | None = None, limit: int = ENTITIES,
+        kind: Kind | None = None, limit: int = ENTITIES, model: str | None = None,
     ) -> tuple[EntityReading, ...]:  # fmt: skip
-        """The entities that most people named, and how they were spoken of; those of too few people are left out."""
+        """The entities that most people named, and how they were spoken of; those of too few people are left out.
+
+        Names are counted whoever read them; moods are those of what `model` read (None: for each what most of it was
+        read by), so that one list has one scale.
+        """
         seen = _Plan.of(await self._begun(channels, window, zone), zone, now, None).window
         tallies = await self._readings.entities(channels, seen, limit=CANDIDATES, kind=kind)
         shown = [tally for tally in tallies if tally.people >= MINIMUM_AUTHORS][:limit]
@@ -244,7 +252,9 @@ class Trends:
             [
                 EntityReading(
                     tally,
-                    None if tally.kind is Kind.PERSON else await self.entity(channels, tally.key, window, zone, now),
+                    None
+                    if tally.kind is Kind.PERSON
+                    else await self.entity(channels, tally.key, window, zone, now, model=model),
                 )
                 for tally in shown
             ]
@@ -361,7 +371,7 @@ class Trends:
         """
         found = await self._readings.threads(channels, reading.window, limit=CANDIDATES)
         shown = [thread for thread in found if thread.people >= MINIMUM_AUTHORS]
-        if claimed and reading.usual is not None:
+        if claimed and reading.usual is not None and not reading.others:  # or a thread's score mixes two scales
             moods = [piece.mood.estimate for piece in reading.usual.pieces if isinstance(piece.mood, Mood)]
             usual, way = sum(moods) / max(1, len(moods)), 1 if reading.usual.mood.estimate > 0 else -1
 
@@ -523,11 +533,13 @@ def _reading(
     plan: _Plan,
     tallies: Sequence[Sequence[AuthorTally]],
     left_out: LeftOut | None,
+    *,
+    model: str | None = None,
 ) -> Reading:
     edges = plan.edges
     tape = _Tape(tuple(Window(start, end) for start, end in pairwise(edges)), tallies)
     models = tape.models(plan.window)
-    model = tape.model(plan.window)
+    model = model or tape.model(plan.window)
     earlier = tuple(_piece(tape, window, None, complete=True) for window in plan.earlier)
     usable = [window for window in plan.earlier if _is_usable(tape.voices(window, model))]
     beside = [tape.voices(window, model) for window in usable]

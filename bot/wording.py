@@ -283,6 +283,16 @@ def _hosted(reading: Reading) -> bool:
     return any(was_sent(model) for model in (reading.model, *reading.others) if model is not None)
 
 
+def crossed(reading: Reading) -> tuple[str, ...]:
+    """That a reading's time crosses a change of model, where it does."""
+    if not reading.others or isinstance(reading.mood, TooFew):
+        return ()
+    return (
+        f"More than one model read this time: the mood is that of the {counted(reading.mood.messages, 'message')} that "
+        f"{reading.model} read.",
+    )
+
+
 def spent(status: Status) -> str:
     """'212 of 1,000 requests today (788 left), 3,400 of 30,000 requests this month (26,600 left)'."""
     return ", ".join(
