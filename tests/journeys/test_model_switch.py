@@ -84,7 +84,7 @@ async def switched(chat: Path) -> AsyncIterator[App]:
 async def test_a_time_that_crosses_the_switch_says_so_and_mixes_nothing(switched: App) -> None:
     mood = await asked(switched, f"mood #backend {ACROSS}")
     names = await asked(switched, f"entities #backend {ACROSS}")
-    name = await asked(switched, f"entity Postgres #backend {ACROSS}")
+    name = await asked(switched, f"entity Postgres everywhere {ACROSS}")
     others = [await asked(switched, f"{what} #backend {ACROSS}") for what in ("pattern", "trends")]
     before = await asked(switched, "mood #backend 2026-10-19 to 2026-11-08")
 
