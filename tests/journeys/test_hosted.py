@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bot import doctor
 from bot.analysis.batching import Batching
 from bot.analysis.budget import Budget, Cap, Limits, day
 from bot.analysis.fallback import Fallback
@@ -40,7 +41,10 @@ STORMS = {
     "429 and a pause": inference.status(429, retry_after="0.3"),
     "loading": inference.loading,
     "401": inference.status(401),
+    "403": inference.status(403),
     "404": inference.status(404),
+    "413 to everything": inference.status(413),
+    "422 to everything": inference.status(422),
     "400 to everything": inference.status(400),
     "500": inference.status(500),
     "redirect": inference.moved,
@@ -95,12 +99,13 @@ async def test_in_a_storm_messages_wait_the_reason_is_kept_and_afterwards_each_i
         with pytest.raises(Unavailable):
             await ingest.drain()
         during = await storage.inbox.count()
-        problem = (await budget.status()).problem
+        status = await budget.status()
         server.always = inference.works
         await drained(ingest, storage)
 
         assert (during.waiting, during.set_aside) == (20, 0)
-        assert problem is not None
+        assert status.problem is not None
+        assert status.problem.reason in doctor.hosted_budget(status).says
         assert await messages_read(storage) == 20
         assert (await storage.spending.uses([day(NOW)]))[day(NOW)].requests == len(server.asked)
 

@@ -26,6 +26,7 @@ from bot.analysis.transport import Failed, Patience, Token, Transport
 from bot.errors import ConfigurationError, Refused, StorageBusy, Unavailable
 from tests.bot.analysis.spending import InMemorySpending
 from tests.servers import inference
+from tests.servers.http2 import Http2
 from tests.servers.inference import ENTITIES_MODEL, SENTIMENT_MODEL, Asked, Behaviour, Inference
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -558,6 +559,26 @@ async def test_ones_own_authority_is_trusted_where_it_is_given(authority: tuple[
         (analysis,) = await reader.analyze(["thanks Grace"])
 
     assert [e.text for e in analysis.entities] == ["Grace"]
+
+
+async def test_http_2_is_spoken_where_the_server_does_and_one_connection_carries_every_call(
+    authority: tuple[trustme.CA, Path],
+) -> None:
+    ca, path = authority
+    row = json.dumps([{"label": "positive", "score": 0.9}, {"label": "negative", "score": 0.1}]).encode()
+    async with Http2(certificate(ca), b"[" + row + b"]") as server:
+        endpoint = Endpoint.at(SENTIMENT_MODEL, base=f"{server.url}/models")
+        budget = Budget(InMemorySpending(), Limits(), now=lambda: NOW)
+        async with Hosted(
+            endpoint, None, budget, token=Token(SECRET), texts_per_request=1, patience=QUICK, ca_file=path
+        ) as reader:
+            first = await reader.analyze(["I love it"])
+            others = await reader.analyze(["one", "two", "three"])
+
+    assert [one.sentiment.label for one in [*first, *others] if one.sentiment] == ["positive"] * 4
+    (requests,) = server.requests
+    assert [request[":path"] for request in requests] == [f"/models/{SENTIMENT_MODEL}"] * 4
+    assert {request["authorization"] for request in requests} == {f"Bearer {SECRET}"}
 
 
 @pytest.mark.parametrize(("expired", "trusted", "why"), [(True, True, "expired"), (False, False, "issuer")])
