@@ -129,7 +129,7 @@ class StoredReadings:
             for members in alike.groups:
                 surplus = await _named_twice(connection, homes, [_quarters(window)], members)
                 parts.append((Named.of(surplus).regrouped({0: members[0]}), 1))
-            sums = together(parts).summed()
+            sums = (together(parts) if alike.groups else parts[0][0]).summed()
             if kind is None:
                 sums = _leading(sums, limit)
             named = await _entity_names(connection, homes, alike, [row[0] for row in sums])
@@ -418,10 +418,19 @@ async def _all_named(
     connection: AsyncConnection, homes: Sequence[int], window: Window
 ) -> tuple[Named, Sequence[Bucket]]:
     """What every entity of `window` adds up to, and the past buckets that are worth being packed."""
-    needed, rests = await _pieces(connection, homes, [_quarters(window)], ENTITY_SPANS)
-    signs = {key: sum(sign for _, sign in uses) for key, uses in needed.items()}
-    whole = await packed(connection, [(home, *key) for home in homes for key in needed])
-    single = [[home, *key] for home in homes for key in needed if (home, *key) not in whole]
+    start, end = _quarters(window)
+    latest = (await connection.execute(_REACH, {"homes": _rows(homes)})).one().last
+    # The latest month goes on, and isn't packed; its days are.
+    split = end if latest is None else min(max(start, month_before(latest)), end)
+    signs: Counter[tuple[int, int]] = Counter()
+    rests: list[_Part] = []
+    for stretch, spans in (((start, split), ENTITY_SPANS), ((split, end), (Span.DAY,))):
+        needed, rest = await _pieces(connection, homes, [stretch], spans)
+        rests += rest
+        for key, uses in needed.items():
+            signs[key] += sum(sign for _, sign in uses)
+    whole = await packed(connection, [(home, *key) for home in homes for key in signs])
+    single = [[home, *key] for home in homes for key in signs if (home, *key) not in whole]
     rows = (await connection.execute(_ENTITY_BUCKETS, {"buckets": single})).all()
     entries = _grouped(
         [row.tallies for row in rows], [row.about for row in rows], [signs[row.span, row.end] for row in rows]
