@@ -16,7 +16,7 @@ from bot.estimates import Mood, TooFew
 from bot.figures import entity_table, line_chart, multiples
 from bot.privacy import MINIMUM_MESSAGES
 from bot.question import Place, Span
-from bot.trends import Driver, News, Piece, Reading, Trends
+from bot.trends import LEAST_EARLIER, Driver, News, Piece, Reading, Trends
 from bot.wording import (
     counted,
     crossed,
@@ -89,7 +89,7 @@ class Digests:
         return Answer(
             title=title,
             lines=(*lines, *crossed(reading)),
-            footnote=_footnote(reading),
+            footnote=_footnote(reading, names=bool(entities)),
             table=entity_table(entities) if entities else None,
             chart=_weeks_chart(place, reading, zone),
             links=tuple(
@@ -220,8 +220,11 @@ def _emoji(emoji: str) -> str:
     return f":{emoji}:" if emoji.isascii() else emoji
 
 
-def _footnote(reading: Reading) -> str:
-    return f"{rests_on(reading)} {METHOD} A name's mood is told from {MINIMUM_MESSAGES} messages on."
+def _footnote(reading: Reading, *, names: bool = False) -> str:
+    told = f"{rests_on(reading)} {METHOD}"
+    if reading.usual is None and reading.earlier:
+        told += f" What is usual isn't known yet: that takes {LEAST_EARLIER} earlier times with enough people."
+    return f"{told} A name's mood is told from {MINIMUM_MESSAGES} messages on." if names else told
 
 
 def _history(reading: Reading) -> tuple[Piece, ...]:

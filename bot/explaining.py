@@ -19,9 +19,8 @@ def explained(reading: Reading, here: str, time: str) -> list[str]:
         )
     lines = [
         shortened(first),
-        f"It rests on {counted(mood.messages, 'message')} by {people(mood.people)}, each read by "
-        f"{reading.model or 'a model on this machine'}, which gives it a score: the chance that it is positive minus "
-        "the chance that it is negative, times 100.",
+        f"{_read(reading)}, which gives it a score: the chance that it is positive minus the chance that it is "
+        "negative, times 100.",
         "The mood is the mean over people of each one's mean score, so one loud voice is one voice.",
         "The interval says how far it might be off, judging by how much people differ and by how conversations "
         "pull several at once: 95 of 100 such intervals hold the mood that the room has on the whole.",
@@ -46,3 +45,10 @@ def explained(reading: Reading, here: str, time: str) -> list[str]:
         "A machine's reading misses irony and in-jokes: trust weeks, not single messages."
     )
     return lines
+
+
+def _read(reading: Reading) -> str:
+    if reading.mood.messages == 0:
+        return "Each message is read by a model"
+    read = f"{counted(reading.mood.messages, 'message')} by {people(reading.mood.people)}"
+    return f"It rests on {read}, each read by {reading.model}"

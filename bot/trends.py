@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -291,7 +292,8 @@ class Trends:
                 for tally in tallies
                 if tally.model == reading.model
             ]
-        return Pattern(reading, _days(voices), _hours(voices))
+        days = await asyncio.to_thread(_days, voices)  # a year of a busy channel takes a while to add up
+        return Pattern(reading, days, await asyncio.to_thread(_hours, voices))
 
     async def person(self, channels: Sequence[Channel], key: str, window: Window) -> EntityTally | None:
         """The entity `key` if it is mostly read as a person, who is counted but never scored; else None."""

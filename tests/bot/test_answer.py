@@ -367,6 +367,14 @@ async def test_explain_says_the_model_the_counts_and_what_was_left_out():
     assert "54 messages by 9 people" in answer.footnote
 
 
+async def test_explaining_nothing_still_says_how_messages_are_read():
+    answer = await ask([], Subject.EXPLAIN, LAST_WEEK)
+
+    assert answer.lines[0].startswith("Not yet: 0 of 5 people wrote")
+    assert answer.lines[1].startswith("Each message is read by a model, which gives it a score")
+    assert "Left out: nothing from bots, in other languages or still waiting." in "\n".join(answer.lines)
+
+
 async def test_status_says_what_waits_and_what_failed():
     queue = QueueExample(InboxCount(3, AFTER - timedelta(minutes=5), 2, {"ValueError": 2}))
 

@@ -45,6 +45,13 @@ async def test_a_quiet_week_is_one_line():
     assert answer.visibility is Visibility.CHANNEL
 
 
+async def test_a_digest_without_a_usual_says_what_that_takes():
+    new, known = await digest(weeks(-2, 0)), await digest(QUIET)
+
+    assert "What is usual isn't known yet: that takes 4 earlier times with enough people." in new.footnote
+    assert "isn't known yet" not in known.footnote
+
+
 async def test_a_changed_week_says_what_moved_it_and_what_is_new():
     answer = await digest(GLOOMY)
 
