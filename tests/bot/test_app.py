@@ -280,8 +280,8 @@ async def test_the_command_reads_with_a_hosted_model_and_sends_nothing_that_is_m
 
 async def test_two_checkpoints_that_the_settings_name_read_and_a_broken_one_hands_over(given, tmp_path):
     pytest.importorskip("torch", reason="the extra `checkpoint` isn't installed")
-    mood = make(tmp_path / "mood", "bert", "sentiment", ("negative", "neutral", "positive"))
-    names = make(tmp_path / "names", "bert", "names", ("O", "B-PER", "I-PER"))
+    mood = make(tmp_path / "mood", "roberta", "sentiment", ("negative", "neutral", "positive"))
+    names = make(tmp_path / "names", "roberta", "names", ("O", "B-PER", "I-PER"))
     text, name = next(sentences())
     async with reading(given(sentiment_model=str(mood), ner_model=str(names))) as analyzer:
         glad, named = await analyzer.analyze([GLAD, text])
