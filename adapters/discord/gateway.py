@@ -30,6 +30,9 @@ LONGEST_WAIT = 30.0
 FRESH_SECONDS = 600
 """How old a message may be for an edit to make it a question: older ones were answered, or the moment has passed."""
 
+GRACE = 1.0
+"""Seconds for which an answer may still be given while we stop."""
+
 LONGEST_WAY = 0.05
 """Seconds for which those frames wait for an answer that is being worked out."""
 
@@ -73,6 +76,7 @@ class Client(discord.AutoShardedClient):
         self._notes = notes
         self._pseudonyms = pseudonyms
         self._clock = clock
+        self._under_way: set[asyncio.Task[None]] = set()
         self.tree = app_commands.CommandTree(self)
         self._commands = Commands()
 
@@ -83,6 +87,24 @@ class Client(discord.AutoShardedClient):
             heard(*args)
         else:
             super().dispatch(event, *args, **kwargs)
+
+    def _schedule_event(self, *args: Any, **kwargs: Any) -> asyncio.Task[None]:
+        # discord.py lets go of its handlers' tasks, which may be using the database when it is closed.
+        task = super()._schedule_event(*args, **kwargs)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return task
+
+    async def close(self) -> None:
+        """Let handlers end, disconnect, and leave none behind."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=GRACE)
+        await super().close()
+        left = tuple(self._under_way)
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left)
 
     async def setup_hook(self) -> None:
         """Before the first event; waiting here for one would never end."""

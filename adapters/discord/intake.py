@@ -192,6 +192,10 @@ class Intake:
             event = Skipped("not read")
         else:
             event = arrival.make(found.thread)
+            since = self._rooms.since(arrival.workspace, arrival.channel)
+            if isinstance(event, Message) and since is not None and int(event.id.id) < since:
+                # It waited here while the channel was started, or is an old one that was edited.
+                event = Skipped("said before the channel was read")
         is_read = found is not None and found.is_read
         seen = self._rooms.introduction(arrival.channel) if is_read else None
         if isinstance(event, Skipped):

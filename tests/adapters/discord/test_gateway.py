@@ -54,6 +54,19 @@ async def test_21_a_channel_that_nobody_started_is_not_read(storage: Storage):
     assert [type(event) for event in parts.kept if isinstance(event, Deletion)] == []
 
 
+async def test_21_what_was_said_before_a_channel_was_started_is_not_read_when_it_is_edited(storage: Storage):
+    old = message(1, content="said before")
+    async with local_discord() as server:
+        parts = Parts(storage)
+        await parts.read(since=int(message(2)["id"]))
+        async with parts.running():
+            await server.edit({**old, "content": "edited", "edited_timestamp": message(3)["timestamp"]})
+            await server.write(message(3, content="said after"))
+            await until(lambda: "said after" in parts.texts())
+
+    assert parts.texts() == ["said after"]
+
+
 async def cut_and_talk(server: LocalDiscord, cut: str) -> None:
     """Lose the connection in the way that `cut` names, while three messages are written."""
     if cut.isdecimal():

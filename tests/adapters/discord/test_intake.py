@@ -33,6 +33,7 @@ async def test_while_somebody_waits_for_an_answer_what_arrives_waits_too(
         kept_meanwhile = len(parts.kept)
     await parts.adapter.intake.settled()
     keeping.cancel()
+    await asyncio.wait({keeping})
 
     assert kept_meanwhile == 0
     assert len(parts.kept) == 1
@@ -46,7 +47,9 @@ async def test_an_answer_that_hangs_keeps_nothing_out(storage: Storage, monkeypa
     with parts.adapter.intake.giving_way():
         parts.adapter.intake.put(arrival(1))
         await until(lambda: len(parts.kept) == 1)
+    await parts.adapter.intake.settled()
     keeping.cancel()
+    await asyncio.wait({keeping})
 
     assert parts.adapter.intake.waiting == 0
 
