@@ -234,6 +234,8 @@ class History:
             self._rooms.learn(workspace, thread.spot)
             with suppress(Missing, Hidden):
                 await self._follow(workspace, thread.spot.id, positions, since, thread.last, gap)
+        if self._rooms.since(workspace, channel) is None:
+            return  # stopped meanwhile, or its server removed us: no note of it is left behind
         at = {"at": str(snowflake(begun))}
         await self._notes.write(Platform.DISCORD, workspace, f"{LISTED}{channel}", at)
 
