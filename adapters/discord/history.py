@@ -234,10 +234,10 @@ class History:
             self._rooms.learn(workspace, thread.spot)
             with suppress(Missing, Hidden):
                 await self._follow(workspace, thread.spot.id, positions, since, thread.last, gap)
-        if self._rooms.since(workspace, channel) is None:
-            return  # stopped meanwhile, or its server removed us: no note of it is left behind
         at = {"at": str(snowflake(begun))}
         await self._notes.write(Platform.DISCORD, workspace, f"{LISTED}{channel}", at)
+        if self._rooms.since(workspace, channel) is None:  # its server removed us meanwhile
+            await self._notes.drop_note(Platform.DISCORD, workspace, f"{LISTED}{channel}")
 
     async def _follow(
         self,

@@ -112,6 +112,7 @@ class Rooms:
         """We are no longer in a server: forget what was noted of it. Returns the channels that were read."""
         await self.load(workspace)
         channels = self.started(workspace)
+        self._since[workspace] = {}
         for name in await self._notes.notes(Platform.DISCORD, workspace, ""):
             await self._notes.drop_note(Platform.DISCORD, workspace, name)
         await self._notes.drop_note(Platform.DISCORD, "", GUILD + workspace)
