@@ -73,6 +73,8 @@ class Delivery:
     acked: asyncio.Future[dict[str, Any]]
     sent_at: float = 0.0
     attempts: int = 0
+    held: bool = False
+    """Waiting for a socket: nobody has had it, so it isn't late."""
 
 
 class Slack:
@@ -303,12 +305,15 @@ class Slack:
         return await self.send("interactive", body)
 
     async def _transmit(self, delivery: Delivery) -> None:
+        if self.http_url is None:
+            delivery.held = True
+            await self._connected.wait()
+            delivery.held = False
         delivery.sent_at = time.monotonic()
         delivery.attempts += 1
         if self.http_url is not None:
             await self._by_http(delivery)
             return
-        await self._connected.wait()
         socket = self._sockets[self._round % len(self._sockets)]
         self._round += 1
         frame = {
@@ -355,7 +360,9 @@ class Slack:
             await asyncio.sleep(min(1.0, self.redeliver_after / 4))
             late = time.monotonic() - self.redeliver_after
             for delivery in list(self._waiting.values()):
-                if delivery.kind == "events_api" and 0 < delivery.sent_at < late and delivery.attempts < self.tries:
+                if delivery.kind != "events_api" or delivery.held:
+                    continue
+                if 0 < delivery.sent_at < late and delivery.attempts < self.tries:
                     self.resent += 1
                     self._start(self._transmit(delivery))
 
