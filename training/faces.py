@@ -48,7 +48,7 @@ class Faces:
         elif label == 1:
             label = kind
         drawn = [(draw.choice(tokens),)] * draw.choice((1, 1, 1, 2, 3))
-        if label == kind and draw.random() < 0.05:
+        if label == kind and draw.random() < 0.1:
             return replace(example, words=tuple(drawn), shapes=(Shape.NONE,) * len(drawn), label=label)
         return _with(replace(example, label=label), drawn, draw)
 

@@ -143,6 +143,8 @@ class Fit:
         if warm_start is not None:
             self.network.load_state_dict(torch.load(warm_start, weights_only=True))
         self.average = copy.deepcopy(self.network)
+        if settings["optimiser"]["only_added"]:
+            self._freeze(self._known(origins))
         self._priors = self._class_priors()
         self._faces = Faces(self._ids, settings["variation"]["emoji"])
         self._allowed = _allowed(settings["data"].get("closed", {}))
@@ -152,6 +154,13 @@ class Fit:
             data.mention_id(self.vocabulary),
             settings["variation"],
         )
+
+    def _freeze(self, known: int) -> None:
+        """Leave everything as it is but the vectors of the tokens that were added to MiniLM's vocabulary."""
+        for parameter in self.network.parameters():
+            parameter.requires_grad_(False)
+        added = (torch.arange(self.tokenizer.get_vocab_size()) >= known).float()[:, None]
+        self.network.word.weight.requires_grad_(True).register_hook(lambda gradient: gradient * added)
 
     def _ids(self, text: str) -> list[int]:
         return [int(each) for each in self.vocabulary.read([text])[0].ids]
@@ -246,6 +255,8 @@ class Fit:
 
     def _groups(self) -> list[dict[str, Any]]:
         settings = self.settings["optimiser"]
+        if settings["only_added"]:
+            return [{"params": [self.network.word.weight], "lr": settings["rate"], "weight_decay": 0.0}]
         deepest = self.network.size.layers - 1
         rates: dict[float, list[torch.nn.Parameter]] = {}
         for name, parameter in self.network.named_parameters():
