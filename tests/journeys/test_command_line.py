@@ -233,7 +233,7 @@ def test_another_key_is_noticed(imported, tmp_path):
 
 def test_the_key_file_is_made_for_its_owner_alone(tmp_path):
     database = tmp_path / "deep" / "roomtone.db"
-    roomtone("channels", database=database, key="")
+    roomtone("import", one_message(tmp_path), database=database, key="")
 
     assert stat.S_IMODE(database.with_suffix(".key").stat().st_mode) == 0o600
 
@@ -241,10 +241,17 @@ def test_the_key_file_is_made_for_its_owner_alone(tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
 def test_a_place_that_cannot_be_written_is_said(tmp_path):
     (tmp_path / "file").write_text("")
-    done = roomtone("channels", database=tmp_path / "file" / "roomtone.db", key="")
+    done = roomtone("import", one_message(tmp_path), database=tmp_path / "file" / "roomtone.db", key="")
 
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
+    assert str(tmp_path / "file") in done.stderr
+
+
+def one_message(folder):
+    file = folder / "chat.jsonl"
+    file.write_text('{"channel": "general", "user": "ann", "ts": "2026-03-02T09:00:00Z", "text": "good morning"}\n')
+    return file
 
 
 def test_the_doctor_finds_nothing_wrong_with_a_new_installation(empty):
