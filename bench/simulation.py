@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import chain, pairwise
 from math import sqrt
 from time import perf_counter
 from typing import Annotated
@@ -24,8 +24,10 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.analysis import Kind
+from bot.digest import Digests
 from bot.estimates import Mood
 from bot.message import Channel, Platform, Pseudonym, Window
+from bot.question import Place, Span
 from bot.store import AuthorTally, ChannelSummary, EntityTally, LeftOut, ReactionTally, ThreadTally
 from bot.trends import Trends
 
@@ -133,6 +135,20 @@ class Simulated:
         return LeftOut(0, {}, 0)
 
 
+@dataclass
+class Team(Simulated):
+    """Several simulated rooms, each of them a channel."""
+
+    rooms: Mapping[Channel, Simulated] = field(default_factory=dict)
+
+    async def tallies(
+        self, channels: Sequence[Channel], edges: Sequence[datetime], /
+    ) -> Sequence[Sequence[AuthorTally]]:
+        """Those of each channel, one after another: nobody is in two."""
+        each = [await self.rooms[channel].tallies([channel], edges) for channel in channels]
+        return [list(chain.from_iterable(windows)) for windows in zip(*each, strict=True)]
+
+
 def simulate(room: Room, random: np.random.Generator) -> Simulated:
     """Nine weeks of a room."""
     people = int(random.integers(room.people[0], room.people[1] + 1))
@@ -208,6 +224,25 @@ def verdicts(room: Room, teams: int, *, seed: int = 1) -> list[Verdict]:
     return [verdict for verdict in asyncio.run(work()) if verdict is not None]
 
 
+def claims_of_teams(room: Room, teams: int, *, seed: int = 1) -> list[bool]:
+    """Does the digest of a team with CHANNELS such rooms tell any change? For that many teams."""
+
+    async def claims(rooms: Sequence[Simulated]) -> bool:
+        places = [Place(replace(ROOM, id=f"room {number}"), f"room {number}") for number in range(len(rooms))]
+        team = Team(rooms={place.channel: made for place, made in zip(places, rooms, strict=True)})
+        digest = await Digests(Trends(team)).of(places, Span(LAST_WEEK, "last week"), UTC_ZONE, LAST_WEEK.end)
+        return " than usual " in digest.lines[0]
+
+    async def work() -> list[bool]:
+        random = np.random.default_rng(seed)
+        return [await claims([simulate(room, random) for _ in range(CHANNELS)]) for _ in range(teams)]
+
+    return asyncio.run(work())
+
+
+CHANNELS = 4
+"""Channels of a simulated team."""
+
 ALIKE = Room()
 TWENTY = Room(people=(26, 26), messages=25.0)
 """Of 26 members, about 20 write in a week."""
@@ -240,6 +275,10 @@ def main(
         table.add_row(name, *_row(found))
     console = Console(width=160)
     console.print(table)
+    told = _percent(claims_of_teams(ALIKE, max(1, teams // 2), seed=seed))
+    console.print(
+        f"No change, {CHANNELS} channels of 8 to 40 members: {told} of {max(1, teams // 2)} digests tell one."
+    )
     console.print(f"± is two standard errors of the simulation. {perf_counter() - began:.0f} s.")
 
 

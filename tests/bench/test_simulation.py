@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from typer import Typer
 from typer.testing import CliRunner
 
-from bench.simulation import ALIKE, LAST_WEEK, ROOM, TWENTY, UTC_ZONE, judge, main, simulate
+from bench.simulation import ALIKE, LAST_WEEK, ROOM, TWENTY, UTC_ZONE, claims_of_teams, judge, main, simulate
 from bot.digest import Digests
 from bot.question import Place, Span
 from bot.trends import Trends
@@ -42,3 +44,8 @@ def test_it_prints_a_row_for_each_kind_of_room():
     assert printed.exit_code == 0
     assert "no change, 8 to 40 members" in printed.stdout
     assert "+10 points, about 20 people" in printed.stdout
+    assert "of 2 digests tell one." in printed.stdout
+
+
+def test_a_team_is_told_of_a_change_that_all_its_rooms_share():
+    assert claims_of_teams(replace(TWENTY, change=0.3), 2) == [True, True]
