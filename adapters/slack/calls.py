@@ -28,6 +28,7 @@ A_MINUTE: Mapping[str, int] = {
     "users.info": TIER_4,
     "chat.postEphemeral": TIER_4,
     "views.open": TIER_4,
+    "views.update": TIER_4,
     "views.publish": TIER_4,
     "files.getUploadURLExternal": TIER_4,
     "files.completeUploadExternal": TIER_4,

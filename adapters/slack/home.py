@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from adapters.slack.asking import Asker, Asking
-from adapters.slack.calls import Calls
+from adapters.slack.asking import WORKING, Asker, Asking
+from adapters.slack.calls import Calls, Refusal
 from adapters.slack.people import People
 from adapters.slack.render import Block, button, plain
 from adapters.slack.translate import Us
@@ -28,6 +28,7 @@ CHANNELS = 20
 """Channels shown; each takes two blocks of a view's hundred."""
 DIGEST = "digest"
 OFF = "off"
+NOT_SEEN = "I can't show you that channel: I read it no longer, or you are no longer in it."
 
 PRIVACY = (
     "Roomtone reads the channels it was invited to, and never direct messages. A message's words are erased once they "
@@ -89,6 +90,17 @@ def modal(place: Place, times: Times | None, zone: ZoneInfo) -> dict[str, Any]:
     }
 
 
+def notice(words: str) -> dict[str, Any]:
+    """The digest's modal with nothing to set in it, only `words`."""
+    return {
+        "type": "modal",
+        "callback_id": DIGEST,
+        "title": plain("Weekly digest", 21),
+        "close": plain("Close", 21),
+        "blocks": [{"type": "section", "text": plain(words, 2700)}],
+    }
+
+
 def chosen(view: Mapping[str, Any]) -> tuple[str, Times | None] | None:
     """The channel and times that a submitted modal holds (None: no digest); None if it is no such modal."""
     try:
@@ -144,16 +156,37 @@ class Home:
         """Open what a button in Home asks for."""
         if name != DIGEST:
             return
-        person = await self._people.person(asker.user, team=asker.team)
-        place = next((p for p in await self._people.places(person) if p.channel.id == value), None)
-        if place is None:
-            return
-        wanted = await self._kept.subscription(place.channel, Sort.DIGEST)
-        view = modal(place, None if wanted is None else wanted.times, person.zone)
+        # A trigger is good for three seconds, and looking things up may take longer: the modal opens before that.
         try:
-            await self._calls.write("views.open", {"trigger_id": trigger, "view": view})
+            opened = await self._calls.write("views.open", {"trigger_id": trigger, "view": notice(WORKING)})
         except PlatformError as error:
             _log.warning("a modal could not be opened", why=str(error))
+            return
+        try:
+            view = await self._setting(value, asker)
+        except RoomtoneError as error:
+            view = notice(str(error))
+        await self._fill(opened.get("view"), view)
+
+    async def _setting(self, channel: str, asker: Asker) -> dict[str, Any]:
+        """The modal for a channel's digest, or word that the asker may not see that channel."""
+        person = await self._people.person(asker.user, team=asker.team)
+        place = next((p for p in await self._people.places(person) if p.channel.id == channel), None)
+        if place is None:
+            return notice(NOT_SEEN)
+        wanted = await self._kept.subscription(place.channel, Sort.DIGEST)
+        return modal(place, None if wanted is None else wanted.times, person.zone)
+
+    async def _fill(self, opened: Any, view: Mapping[str, Any]) -> None:
+        """Put `view` into the place of the one that Slack said it `opened`, unless that was closed meanwhile."""
+        facts = opened if isinstance(opened, dict) else {}
+        try:
+            await self._calls.write(
+                "views.update", {"view_id": facts.get("id"), "hash": facts.get("hash"), "view": view}
+            )
+        except PlatformError as error:
+            if not (isinstance(error, Refusal) and error.code == "not_found"):
+                _log.warning("a modal could not be filled", why=str(error))
 
     async def submitted(self, body: Mapping[str, Any]) -> dict[str, str]:
         """Keep what a modal says; what is wrong with it by block, or nothing."""

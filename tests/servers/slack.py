@@ -92,6 +92,8 @@ class Slack:
         self.responses: defaultdict[str, list[Args]] = defaultdict(list)
         self.homes: dict[str, Args] = {}
         self.views: list[Args] = []
+        """The modals opened so far, each as it stands now."""
+        self._hashes: list[str] = []
         self.files: dict[str, bytes] = {}
         self.faults: defaultdict[str, list[Fault]] = defaultdict(list)
         self.scopes = SCOPES
@@ -569,9 +571,21 @@ class Slack:
         if view_violations(args["view"]):
             return _failed("invalid_arguments")
         self.views.append(args["view"])
-        return {"view": {"id": f"V{len(self.views)}", "hash": "1"}}
+        self._hashes.append(f"{next(self._numbers)}.hash")
+        return self._opened(len(self.views))
 
-    _views_update = _views_open
+    def _views_update(self, args: Args) -> Args:
+        number = int(args["view_id"].removeprefix("V"))
+        if view_violations(args["view"]):
+            return _failed("invalid_arguments")
+        if args.get("hash") != self._hashes[number - 1]:
+            return _failed("hash_conflict")
+        self.views[number - 1] = args["view"]
+        self._hashes[number - 1] = f"{next(self._numbers)}.hash"
+        return self._opened(number)
+
+    def _opened(self, number: int) -> Args:
+        return {"view": {"id": f"V{number}", "hash": self._hashes[number - 1]}}
 
     def _files_getUploadURLExternal(self, args: Args) -> Args:
         file = f"F{next(self._numbers)}"

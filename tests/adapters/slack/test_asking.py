@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from adapters.slack.asking import WORKING
+from adapters.slack.home import NOT_SEEN
 from adapters.slack.render import Asked
 from adapters.slack.translate import Us
+from bot.errors import StorageBusy
 from bot.schedule import Sort, Subscription, Times
 from tests.adapters.slack.conftest import US, Bot, introduced, running
 from tests.servers import slack as server
@@ -279,6 +282,59 @@ async def test_a_modal_that_comes_too_late_is_said_in_the_log(slack: server.Slac
     assert "expired_trigger_id" in why
 
 
+async def modal_for(slack: server.Slack, user: str, channel: str) -> dict[str, Any]:
+    """Click on a channel's digest in Home: the modal, once it says more than that it is being worked on."""
+    before = len(slack.views)
+    await slack.click(user, "", "digest", channel)
+    await slack.until(lambda: len(slack.views) > before and WORKING not in words(slack.views[-1]))
+    return slack.views[-1]
+
+
+@pytest.mark.parametrize("method", ["users.info", "conversations.members"])
+async def test_the_modal_opens_before_anything_is_looked_up(slack: server.Slack, asked: Bot, method: str):
+    found = asyncio.Event()
+    slack.faults[method] = [server.waits_for(found)]
+
+    await slack.click("U1", "", "digest", "C9")
+    await slack.until(lambda: not slack.faults[method])
+    (opened,) = slack.views
+
+    assert WORKING in words(opened)
+    assert "submit" not in opened
+    found.set()
+    await slack.until(lambda: "submit" in slack.views[0])
+    assert "#leads" in words(slack.views[0])
+    assert len(slack.views) == 1
+
+
+async def test_the_modal_of_a_channel_that_the_clicker_is_not_in_names_nothing(slack: server.Slack, asked: Bot):
+    view = await modal_for(slack, "U3", "C9")
+
+    assert NOT_SEEN in words(view)
+    assert "submit" not in view
+
+
+async def test_a_modal_says_what_keeps_it_from_being_filled(slack: server.Slack, asked: Bot):
+    async def fails(*_: object) -> None:
+        raise StorageBusy("The database is locked.")
+
+    asked.storage.subscriptions.subscription = fails  # type: ignore[method-assign]
+
+    assert "The database is locked." in words(await modal_for(slack, "U1", "C1"))
+
+
+@pytest.mark.parametrize(("code", "lines"), [("not_found", 0), ("hash_conflict", 1)], ids=["closed", "changed"])
+async def test_a_modal_that_was_closed_meanwhile_is_let_go(slack: server.Slack, asked: Bot, code: str, lines: int):
+    slack.faults["views.update"] = [server.error(code)]
+
+    with capture_logs() as logged:
+        await slack.click("U1", "", "digest", "C1")
+        await slack.until(lambda: not slack.faults["views.update"])
+        await modal_for(slack, "U1", "C1")
+
+    assert [line["event"] for line in logged].count("a modal could not be filled") == lines
+
+
 async def test_opting_out_is_never_offered_for_sharing(slack: server.Slack, asked: Bot):
     assert share_button(await answer_to(slack, "U1", "C1", "opt-out")) is None
 
@@ -305,8 +361,7 @@ async def digest_of(bot: Bot, us: Us, channel: str) -> Subscription | None:
 
 
 async def test_a_channels_creator_sets_its_digest(slack: server.Slack, asked: Bot):
-    await slack.click("U1", "", "digest", "C1")
-    await slack.until(lambda: bool(slack.views))
+    await modal_for(slack, "U1", "C1")
 
     assert await slack.send("interactive", submission("U1", "C1", "0")) == {}
     kept = await digest_of(asked, US, "C1")
@@ -331,12 +386,11 @@ async def test_an_admin_switches_a_digest_off(slack: server.Slack, asked: Bot):
 
 async def test_an_order_given_in_a_channel_is_what_home_shows(slack: server.Slack, asked: Bot):
     agreed = await answer_to(slack, "U1", "C1", "digest on friday 16:30 Europe/Berlin")
-    await slack.click("U1", "", "digest", "C1")
-    await slack.until(lambda: bool(slack.views))
+    view = await modal_for(slack, "U1", "C1")
 
     assert "on Fridays at 16:30 (Europe/Berlin)" in words(agreed)
     assert share_button(agreed) is None
-    chosen = [block["element"]["initial_option"]["value"] for block in slack.views[-1]["blocks"][1:]]
+    chosen = [block["element"]["initial_option"]["value"] for block in view["blocks"][1:]]
     assert chosen == ["4", "16:30", "Europe/Berlin"]
 
 

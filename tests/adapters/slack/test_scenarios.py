@@ -130,7 +130,7 @@ SCENARIOS: dict[int, tuple[str, str]] = {
         "a response_url used five times, or gone",
         "asking a_command_uses_its_response_url_no_more, asking an_answer_that_cannot_be_handed_over",
     ),
-    50: ("a trigger that has expired", "asking a_modal_that_comes_too_late"),
+    50: ("a trigger that has expired", "asking a_modal_that_comes_too_late, asking the_modal_opens_before_anything"),
     51: (
         "the table of limits, and nothing beyond one",
         "render no_answer_breaks_a_limit, render no_refusal_breaks_a_limit, render the_local_slack_refuses_exactly",
