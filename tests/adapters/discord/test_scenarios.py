@@ -33,7 +33,7 @@ SCENARIOS = {
     22: ("exports, alone and beside live reading", "P"),
     23: ("a blocked loop; nothing private in logs", "G"),
 }
-"""Each scenario, and on what it is played: (S)imcord, the local (G)ateway, or (P)ure functions."""
+"""Each scenario, and on what it is played: (S)imcord, the local (G)ateway, or pure functions (P)."""
 
 MODULES = {
     "behaviour": "S", "reading": "S", "events": "G", "faults": "G", "gateway": "G", "history": "G", "intake": "G",
