@@ -33,15 +33,18 @@ def comparison(found: Comparison, first: Side, second: Side, zone: ZoneInfo) -> 
     moods = [
         (name, reading.mood) for name, reading in zip(names, readings, strict=True) if isinstance(reading.mood, Mood)
     ]
+    title = f"{names[0]} against {names[1]}"
+    if first.places == second.places:
+        title = f"{where(first.places)}: {title}"
     return Answer(
-        title=f"{names[0]} against {names[1]}",
+        title=title,
         lines=(
             shortened(_sentence(found, names, (first, second))),
             *(f"{name}: {said}" for name, each in zip(names, readings, strict=True) for said in crossed(each)),
         ),
         footnote=" ".join(f"{name}: {rests_on(reading)}" for name, reading in zip(names, readings, strict=True)),
         table=_table(found, names) if found.change is not None else None,
-        chart=mood_bars(f"{names[0]} against {names[1]}", moods, zone) if found.change is not None else None,
+        chart=mood_bars(title, moods, zone) if found.change is not None else None,
         window=found.first.window,
         suggestions=tuple(dict.fromkeys((f"mood {asked_again(first)}", f"mood {asked_again(second)}"))),
         ok=found.change is not None,

@@ -47,7 +47,7 @@ async def main() -> None:
     for number, (database, week) in enumerate(zip(others[::2], others[1::2], strict=True), start=1):
         async with app.opened(Settings.read(), database=database, sample=False) as opened:
             question = f"digest #general {week}"
-            write(f"week-{number}", f'roomtone ask "{question}"', await opened.ask(question), has_chart=number == 2)
+            write(f"week-{number}", f'roomtone ask "{question}"', await opened.ask(question), has_chart=number == 1)
 
 
 def write(name: str, command: str, answer: Answer, *, has_chart: bool) -> None:
