@@ -231,8 +231,8 @@ def _heat_map(figure: Figure, chart: Chart, theme: Theme) -> None:
     axes.xaxis.set_major_formatter(lambda value, _: f"{int(value):02}")
     axes.tick_params(length=0)
     axes.set_xlabel(
-        f"hour of the day ({chart.zone.removeprefix('Etc/')}); dot: fewer than 5 people", color=theme.quiet, fontsize=9.5, loc="left",
-        parse_math=False,
+        f"hour of the day ({chart.zone.removeprefix('Etc/')}); dot: fewer than 5 people",
+        color=theme.quiet, fontsize=9.5, loc="left", parse_math=False,
     )  # fmt: skip
     bar = figure.colorbar(image, ax=axes, pad=0.01, fraction=0.05)
     bar.outline.set_visible(False)
