@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+import trustme
 
 from bot import doctor
 from bot.analysis.batching import Batching
@@ -53,7 +56,7 @@ STORMS = {
 
 @asynccontextmanager
 async def ingesting(
-    server: Inference, storage: Storage, *, limits: Limits | None = None, patience: Patience = PATIENT, **more: int
+    server: Inference, storage: Storage, *, limits: Limits | None = None, patience: Patience = PATIENT, **more: object
 ) -> AsyncIterator[tuple[Ingest, Budget]]:
     base = f"{server.url}/models"
     budget = Budget(storage.spending, limits or Limits(), now=lambda: NOW)
@@ -108,6 +111,33 @@ async def test_in_a_storm_messages_wait_the_reason_is_kept_and_afterwards_each_i
         assert status.problem.reason in doctor.hosted_budget(status).says
         assert await messages_read(storage) == 20
         assert (await storage.spending.uses([day(NOW)]))[day(NOW)].requests == len(server.asked)
+
+
+async def test_messages_wait_for_an_expired_certificate_to_be_renewed(storage: Storage, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    now = datetime.now(UTC)
+
+    def issue(until: datetime) -> None:
+        authority.issue_cert("127.0.0.1", not_before=now - WEEK, not_after=until).configure_cert(tls)
+
+    issue(now - timedelta(days=1))
+    async with (
+        Inference(tls=tls) as server,
+        ingesting(server, storage, patience=HURRIED, ca_file=tmp_path / "ca.pem") as (ingest, budget),
+    ):
+        await ingest.accept(*(a_message(n, text=f"thanks Grace, that was number {n}") for n in range(1, 21)))
+        with pytest.raises(Unavailable, match="expired"):
+            await ingest.drain()
+        during = await storage.inbox.count()
+        said = doctor.hosted_budget(await budget.status()).says
+        issue(now + timedelta(days=1))
+        await drained(ingest, storage)
+
+    assert (during.waiting, during.set_aside) == (20, 0)
+    assert "expired" in said
+    assert await messages_read(storage) == 20
 
 
 async def test_over_budget_messages_wait_and_are_read_when_there_is_budget_again(storage: Storage) -> None:
