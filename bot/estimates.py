@@ -7,12 +7,16 @@ units: an interval rests on how authors differ, never on how many messages there
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from math import fsum, inf, sqrt
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.special import betainc, stdtr, stdtrit
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.95
 
@@ -84,6 +88,30 @@ class Voice:
 
 
 @dataclass(frozen=True, slots=True)
+class Voices:
+    """The voices of a window as columns of equal length: no author twice in a step, and none without messages.
+
+    `author` is a small number, the same for the same person in all windows that are looked at together.
+    """
+
+    author: Integers = field(repr=False)
+    step: Integers
+    messages: Floats
+    total: Floats
+
+    @classmethod
+    def added_up(cls, author: Integers, step: Integers, messages: Floats, total: Floats) -> Voices:
+        """From columns that have authors several times in a step, in ascending order of step and author."""
+        people = int(author.max(initial=0)) + 1
+        cells, place = np.unique(step * people + author, return_inverse=True)
+        return cls(cells % people, cells // people, _sums(place, messages), _sums(place, total))
+
+
+Said = Sequence[Voice] | Voices
+"""What was said in a window. Of windows that are looked at together, all are in one of the two forms."""
+
+
+@dataclass(frozen=True, slots=True)
 class TooFew:
     """What there is, and what would be needed to say something."""
 
@@ -142,9 +170,9 @@ class Burst:
 
 
 def mood(
-    voices: Sequence[Voice],
+    voices: Said,
     *,
-    beside: Sequence[Sequence[Voice]] = (),
+    beside: Sequence[Said] = (),
     least_messages: int = 1,
     least_people: int = 2,
 ) -> Mood | TooFew:
@@ -155,10 +183,10 @@ def mood(
     widened by what people who write at the same time share (`_shared`). `beside` are windows of the same channel
     that help to measure the latter.
     """
-    window = _Level.of(voices)
+    window, *others = map(_Level.of, _windows(voices, *beside))
     if window.messages < least_messages or window.people < max(2, least_people):
         return TooFew(window.messages, window.people, least_messages, max(2, least_people))
-    variance, freedom = _variance_of_level(window, [_Level.of(other) for other in beside])
+    variance, freedom = _variance_of_level(window, others)
     reach = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * sqrt(variance)
     return Mood(
         estimate=POINTS * window.mean,
@@ -169,17 +197,17 @@ def mood(
     )
 
 
-def share(voices: Sequence[Voice], *, beside: Sequence[Sequence[Voice]] = ()) -> Share:
+def share(voices: Said, *, beside: Sequence[Said] = ()) -> Share:
     """The author-weighted share of a label, with Wilson's interval on the effective sample size.
 
     The effective size is the number of independent messages that would have given the cluster-robust variance
     (Korn & Graubard 1998; Wilson 1927 with t for z, as in Dean & Pagano 2015). Raises ValueError on no voices.
     """
-    window = _Level.of(voices)
+    window, *others = map(_Level.of, _windows(voices, *beside))
     if window.people == 0:
         raise ValueError("a share needs voices")
     part = min(1.0, max(0.0, window.mean))
-    variance, freedom = _variance_of_level(window, [_Level.of(other) for other in beside], floor=0.0)
+    variance, freedom = _variance_of_level(window, others, floor=0.0)
     size: float = window.people
     if variance > 0 and 0 < part < 1:
         # No fewer than the authors, each taken as one message: identical authors would otherwise be certain.
@@ -191,27 +219,28 @@ def share(voices: Sequence[Voice], *, beside: Sequence[Sequence[Voice]] = ()) ->
     return Share(part, max(0.0, min(part, middle - half)), min(1.0, max(part, middle + half)))
 
 
-def difference(first: Sequence[Voice], second: Sequence[Voice]) -> Change:
+def difference(first: Said, second: Said) -> Change:
     """The mood of one window minus that of another.
 
     An author who is in both is one cluster across both, so those are compared with themselves and the rest with
     everybody: the paired and Welch's t test are its two ends. Widened by what people who write at the same time
     share. Raises ValueError unless both windows have two authors or more.
     """
-    windows = (_Level.of(first), _Level.of(second))
-    if any(window.people < 2 for window in windows):
+    windows = _windows(first, second)
+    levels = [_Level.of(window) for window in windows]
+    if any(level.people < 2 for level in levels):
         raise ValueError("a difference needs two people in each window")
-    variance = _variance_of_difference(*windows) + _shared(windows) * fsum(window.own for window in windows)
-    sizes: dict[str, float] = defaultdict(float)
+    variance = _variance_of_difference(*levels) + _shared(levels) * fsum(level.own for level in levels)
+    sizes, here = np.zeros(len(windows[0].messages)), np.zeros(len(windows[0].messages))
     for window in windows:
-        for author, messages in window.counts.items():
-            sizes[author] += _size(1 / window.people, messages)
-    both = len(windows[0].means.keys() & windows[1].means.keys())
-    freedom = _freedom(sizes.values(), means=2 - both / len(sizes))
-    return _change(windows[0].mean - windows[1].mean, variance, freedom, 1)
+        sizes[window.authors] += _sizes(1 / len(window.authors), window.messages[window.authors])
+        here[window.authors] += 1
+    both = np.count_nonzero(here == 2) / np.count_nonzero(here)
+    freedom = _freedom(sizes[here > 0], means=2 - both)
+    return _change(levels[0].mean - levels[1].mean, variance, freedom, 1)
 
 
-def change(this: Sequence[Voice], others: Sequence[Sequence[Voice]]) -> Change:
+def change(this: Said, others: Sequence[Said]) -> Change:
     """By how much people differ from their own usual, which is what they said in the windows `others`.
 
     Not the difference of two moods: everybody is held against themselves, so that it is no change when others are on
@@ -227,14 +256,14 @@ def change(this: Sequence[Voice], others: Sequence[Sequence[Voice]]) -> Change:
 
     Raises ValueError unless this window has two authors or more and each of the others one.
     """
-    windows = [_Window.of(voices) for voices in others]
-    found, factor = _changed(_Window.of(this), windows)
+    window, *windows = _windows(this, *others)
+    found, factor = _changed(window, windows)
     return _change(found.estimate, found.own * factor, min(found.freedom, MOST_FREEDOM), len(windows))
 
 
 def contribution(
-    this: tuple[Sequence[Voice], Sequence[Voice]],
-    others: Sequence[tuple[Sequence[Voice], Sequence[Voice]]],
+    this: tuple[Said, Said],
+    others: Sequence[tuple[Said, Said]],
 ) -> Change:
     """How many points of `change` come from some of the messages, such as those that name an entity.
 
@@ -242,13 +271,13 @@ def contribution(
     divided among its author's messages and then among authors as in `change`: contributions of messages that don't
     overlap add up to the whole change. Raises ValueError as `change` does.
     """
-    whole = _Window.of(this[0])
-    pairs = [(_Window.of(voices), _Window.of(named)) for voices, named in others]
+    windows = _windows(*(said for pair in (this, *others) for said in pair))
+    (whole, part), *pairs = zip(windows[::2], windows[1::2], strict=True)
     _, factor = _changed(whole, [window for window, _ in pairs])
     kept = _without_extremes([window for window, _ in pairs])
     usual = _usual(kept)
     parts = [window.only(named, usual) for window, named in pairs if any(window is each for each in kept)]
-    found = _Change.of(whole.only(_Window.of(this[1]), usual), parts, usual)
+    found = _Change.of(whole.only(part, usual), parts, usual)
     return _change(found.estimate, found.own * factor, min(found.freedom, MOST_FREEDOM), len(pairs))
 
 
@@ -331,49 +360,74 @@ def shrunken(moods: Sequence[Mood]) -> tuple[float, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """Each author's messages and total, step by step and over all steps."""
+    """Each author's messages and total over all steps, at the place that is the author's number.
 
-    cells: Mapping[tuple[str, int], tuple[int, float]]
-    authors: Mapping[str, tuple[int, float]]
+    `authors` are the numbers of those who wrote; all others have no messages. `mean` is that of their means, zero if
+    there is nobody.
+    """
+
+    authors: Integers
+    messages: Floats
+    totals: Floats
+    mean: float
+    cells: Voices
 
     @classmethod
-    def of(cls, voices: Iterable[Voice]) -> _Window:
-        cells: dict[tuple[str, int], tuple[int, float]] = {}
-        authors: dict[str, tuple[int, float]] = {}
-        for voice in voices:
-            if voice.messages > 0:
-                messages, total = cells.get((voice.author, voice.step), (0, 0.0))
-                cells[voice.author, voice.step] = (messages + voice.messages, total + voice.total)
-                messages, total = authors.get(voice.author, (0, 0.0))
-                authors[voice.author] = (messages + voice.messages, total + voice.total)
-        return cls(cells, authors)
+    def of(cls, cells: Voices, people: int) -> _Window:
+        messages, totals = (_sums(cells.author, each, people) for each in (cells.messages, cells.total))
+        authors = np.flatnonzero(messages)
+        # Exactly rounded, so that people of one and the same mean don't differ from it.
+        mean = fsum((totals[authors] / messages[authors]).tolist()) / max(1, len(authors))
+        return cls(authors, messages, totals, mean, cells)
 
     @property
-    def mean(self) -> float:
-        """Each author weighs the same; zero if there is none."""
-        means = [total / messages for messages, total in self.authors.values()]
-        return fsum(means) / len(means) if means else 0.0
+    def people(self) -> int:
+        return len(self.authors)
+
+    def spread(self, values: Floats) -> Floats:
+        """`values` of `authors`, each at the place that is the author's number, and zeros between them."""
+        spread = np.zeros(len(self.messages))
+        spread[self.authors] = values
+        return spread
 
     def only(self, named: _Window, usual: float) -> _Window:
         """This window as if every message outside `named` had been as usual."""
-        return _Window(
-            {key: _but_usual(all_, named.cells.get(key), usual) for key, all_ in self.cells.items()},
-            {key: _but_usual(all_, named.authors.get(key), usual) for key, all_ in self.authors.items()},
-        )
+        people, cells = len(self.messages), self.cells
+        places, some = (each.step * people + each.author for each in (cells, named.cells))
+        _, here, there = np.intersect1d(places, some, assume_unique=True, return_indices=True)
+        other, total = cells.messages.copy(), np.zeros(len(cells.total))
+        other[here] -= named.cells.messages[there]
+        total[here] = named.cells.total[there]
+        return _Window.of(Voices(cells.author, cells.step, cells.messages, total + other * usual), people)
 
 
-def _but_usual(all_: tuple[int, float], named: tuple[int, float] | None, usual: float) -> tuple[int, float]:
-    messages, total = named or (0, 0.0)
-    return all_[0], total + (all_[0] - messages) * usual
+def _windows(*said: Said) -> list[_Window]:
+    """Windows that are looked at together: the same author has the same place in all of them."""
+    numbers: dict[str, int] = {}
+    cells = [each if isinstance(each, Voices) else _numbered(each, numbers) for each in said]
+    people = 1 + max(int(each.author.max(initial=-1)) for each in cells)
+    return [_Window.of(each, people) for each in cells]
+
+
+def _numbered(voices: Iterable[Voice], numbers: dict[str, int]) -> Voices:
+    """Voices as columns; an author without a number yet gets the next one."""
+    some = [voice for voice in voices if voice.messages > 0]
+    return Voices.added_up(
+        np.array([numbers.setdefault(voice.author, len(numbers)) for voice in some], np.int64),
+        np.array([voice.step for voice in some], np.int64),
+        np.array([voice.messages for voice in some], np.float64),
+        np.array([voice.total for voice in some], np.float64),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Level:
     """A window's mean over authors, and what its error is made of."""
 
-    means: Mapping[str, float]
-    counts: Mapping[str, int]
+    means: Floats
+    """Each author's, at the place that is their number; `mean` for those who didn't write."""
     mean: float
+    people: int
     messages: int
     own: float
     """Variance of the mean from how authors differ."""
@@ -381,20 +435,15 @@ class _Level:
     """What sharing a step adds to that variance; an unbiased estimate, so it may be negative."""
     steps: int
 
-    @property
-    def people(self) -> int:
-        return len(self.means)
-
     @classmethod
-    def of(cls, voices: Iterable[Voice]) -> _Level:
-        window = _Window.of(voices)
-        mean, people = window.mean, len(window.authors)
-        means = {author: total / messages for author, (messages, total) in window.authors.items()}
-        counts = {author: messages for author, (messages, _) in window.authors.items()}
-        own = fsum((each - mean) ** 2 for each in means.values()) / (people * (people - 1)) if people > 1 else 0.0
-        voice = dict.fromkeys(means, 1 / people) if people else {}
-        together = _together(window, voice, dict.fromkeys(means, mean))
-        return cls(means, counts, mean, sum(counts.values()), own, together, len({step for _, step in window.cells}))
+    def of(cls, window: _Window) -> _Level:
+        who, mean, people = window.authors, window.mean, window.people
+        means = np.full(len(window.messages), mean)
+        means[who] = window.totals[who] / window.messages[who]
+        own = _squared(means - mean) / (people * (people - 1)) if people > 1 else 0.0
+        together = _together(window, np.full_like(means, 1 / max(1, people)), np.full_like(means, mean))
+        steps = len(np.unique(window.cells.step))
+        return cls(means, mean, people, round(window.messages.sum()), own, together, steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,42 +461,36 @@ class _Change:
 
     @classmethod
     def of(cls, this: _Window, others: Sequence[_Window], usual: float) -> _Change:
-        known: dict[str, tuple[int, float]] = {}
-        for window in others:
-            for author, (messages, total) in window.authors.items():
-                before, before_total = known.get(author, (0, 0.0))
-                known[author] = (before + messages, before_total + total)
-        own_usual: dict[str, float] = {}
-        weight: dict[str, float] = {}
-        for author, (messages, _) in this.authors.items():
-            before, total = known.get(author, (0, 0.0))
-            own_usual[author] = (total + WITHIN * usual) / (before + WITHIN)
-            weight[author] = 1 / (1 + STEADY / messages + STEADY / (before + WITHIN))
-        voice = _voices(weight)
-        change = {a: total / messages - own_usual[a] for a, (messages, total) in this.authors.items()}
-        estimate = fsum(voice[author] * each for author, each in change.items())
+        who = this.authors
+        messages = this.messages[who]
+        before = np.sum([window.messages[who] for window in others], axis=0)
+        total = np.sum([window.totals[who] for window in others], axis=0)
+        own_usual = (total + WITHIN * usual) / (before + WITHIN)
+        voice = _weights(1 / (1 + STEADY / messages + STEADY / (before + WITHIN)))
+        change = this.totals[who] / messages - own_usual
+        estimate = float((voice * change).sum())
         # CR2: an author's own pull on the mean is undone by dividing by one minus their weight.
-        own = fsum((part * (change[author] - estimate)) ** 2 / (1 - part) for author, part in voice.items())
-        sizes = [_size(part, this.authors[author][0]) for author, part in voice.items()]
+        own = float(((voice * (change - estimate)) ** 2 / (1 - voice)).sum())
+        sizes = _sizes(voice, messages)
         return cls(
             estimate=estimate,
             own=max(own, RESOLUTION * RESOLUTION / len(voice)),
-            together=_together(this, voice, {author: each + estimate for author, each in own_usual.items()}),
+            together=_together(this, this.spread(voice), this.spread(own_usual + estimate)),
             freedom=_freedom(sizes),
-            size=fsum(sizes),
+            size=float(sizes.sum()),
         )
 
 
-def _voices(weight: Mapping[str, float]) -> dict[str, float]:
+def _weights(weight: Floats) -> Floats:
     """Weights that add up to one, none of them more than MOST_VOICES times their mean."""
-    capped = dict(weight)
+    capped: Floats = weight
     for _ in range(len(capped)):  # capping some lowers the mean, so others may have to follow
-        most = MOST_VOICES * fsum(capped.values()) / len(capped)
-        if max(capped.values()) <= most * (1 + 1e-9):
+        most = MOST_VOICES * capped.mean()
+        if capped.max() <= most * (1 + 1e-9):
             break
-        capped = {author: min(each, most) for author, each in capped.items()}
-    whole = fsum(capped.values())
-    return {author: each / whole for author, each in capped.items()}
+        capped = np.minimum(capped, most)
+    whole: float = capped.sum()
+    return capped / whole
 
 
 def _changed(this: _Window, others: Sequence[_Window]) -> tuple[_Change, float]:
@@ -457,11 +500,11 @@ def _changed(this: _Window, others: Sequence[_Window]) -> tuple[_Change, float]:
     at the same time share, and how much more the others change than they should: the mean squared t statistic, drawn
     towards 1 as if SWINGS more windows had shown no excess, since a handful of windows tells little.
     """
-    if len(this.authors) < 2 or not others or not all(window.authors for window in others):
+    if this.people < 2 or not others or not all(window.people for window in others):
         raise ValueError("a change is measured between windows in which people wrote")
     kept = _without_extremes(others)
     found = _Change.of(this, kept, _usual(kept))
-    rests = [(window, [each for each in kept if each is not window]) for window in others if len(window.authors) > 1]
+    rests = [(window, [each for each in kept if each is not window]) for window in others if window.people > 1]
     quiet = [_Change.of(window, rest, _usual(rest)) for window, rest in rests if rest]
     every = [found, *quiet]
     shared = max(0.0, fsum(each.together for each in every) / fsum(each.own for each in every))
@@ -523,51 +566,54 @@ def _shared(levels: Sequence[_Level]) -> float:
     return max(0.0, fsum(level.together for level in levels) / own) if own > 0 else 0.0
 
 
-def _together(window: _Window, voice: Mapping[str, float], expected: Mapping[str, float]) -> float:
+def _together(window: _Window, voice: Floats, expected: Floats) -> float:
     """What authors who write in the same step share, as variance of the mean weighted by `voice`.
 
     The difference between step-clustered and (author × step)-clustered variance, the last two terms of two-way
     clustering (Cameron, Gelbach & Miller 2011, equation 2.3), each with its own small-sample factor 1/(1 - Σ weight²).
     Unbiased, so it may be negative; zero where there are too few steps to tell.
     """
-    pull: dict[int, float] = defaultdict(float)
-    weight: dict[int, float] = defaultdict(float)
-    cell_squares = cell_weights = 0.0
-    for (author, step), (messages, total) in window.cells.items():
-        share_of_author = voice[author] / window.authors[author][0]
-        part = share_of_author * (total - messages * expected[author])
-        pull[step] += part
-        weight[step] += share_of_author * messages
-        cell_squares += part * part
-        cell_weights += (share_of_author * messages) ** 2
-    step_weights = fsum(each * each for each in weight.values())
+    cells = window.cells
+    if not len(cells.author):
+        return 0.0
+    share_of_author = voice[cells.author] / window.messages[cells.author]
+    pull = share_of_author * (cells.total - cells.messages * expected[cells.author])
+    weight = share_of_author * cells.messages
+    step = cells.step - cells.step.min()
+    step_weights, cell_weights = _squared(_sums(step, weight)), _squared(weight)
     if step_weights > MOSTLY_ONE or cell_weights > MOSTLY_ONE:
         return 0.0
-    return fsum(each * each for each in pull.values()) / (1 - step_weights) - cell_squares / (1 - cell_weights)
+    return _squared(_sums(step, pull)) / (1 - step_weights) - _squared(pull) / (1 - cell_weights)
+
+
+def _sums(place: Integers, values: Floats, places: int = 0) -> Floats:
+    """`values` added up by their `place`, at `places` of them at least."""
+    return np.bincount(place, values, places).astype(np.float64, copy=False)
+
+
+def _squared(values: Floats) -> float:
+    """The sum of squares."""
+    return float((values * values).sum())
 
 
 def _variance_of_difference(first: _Level, second: _Level) -> float:
-    influence: dict[str, float] = defaultdict(float)
-    for sign, window in ((1, first), (-1, second)):
-        for author, mean in window.means.items():
-            influence[author] += sign * (mean - window.mean) / sqrt(window.people * (window.people - 1))
+    influence = [(level.means - level.mean) / sqrt(level.people * (level.people - 1)) for level in (first, second)]
     least = RESOLUTION * RESOLUTION * (1 / first.people + 1 / second.people)
-    return max(least, fsum(each * each for each in influence.values()))
+    return max(least, _squared(influence[0] - influence[1]))
 
 
-def _size(weight: float, messages: int) -> float:
-    """How much an author adds to a mean's variance under the working model: one who wrote once varies most."""
+def _sizes(weight: Floats | float, messages: Floats) -> Floats:
+    """How much each author adds to a mean's variance under the working model: one who wrote once varies most."""
     return weight * weight * (1 + WITHIN / messages)
 
 
-def _freedom(sizes: Iterable[float], *, means: float = 1.0) -> float:
+def _freedom(sizes: Floats, *, means: float = 1.0) -> float:
     """Satterthwaite's degrees of freedom under the working model (Bell & McCaffrey 2002; Imbens & Kolesár 2016).
 
     `means` are those taken off: one for the same people twice, two for two groups of people.
     """
-    known = list(sizes)
-    people = fsum(known) ** 2 / fsum(size * size for size in known)
-    return max(1.0, people * (1 - means / len(known)))
+    people = float(sizes.sum()) ** 2 / _squared(sizes)
+    return max(1.0, people * (1 - means / len(sizes)))
 
 
 def _satterthwaite(*parts: tuple[float, float]) -> float:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from math import ceil
+from operator import attrgetter
 from zoneinfo import ZoneInfo
+
+import numpy as np
 
 from bot import estimates
 from bot.analysis import Kind
 from bot.days import Unit, local_day, midnight
-from bot.estimates import Burst, Change, Mood, Share, TooFew, Voice
+from bot.estimates import Burst, Change, Floats, Integers, Mood, Said, Share, TooFew, Voice, Voices
 from bot.message import Channel, Window
 from bot.privacy import MINIMUM_AUTHORS, MINIMUM_MESSAGES
 from bot.steps import aligned, cut, end_of, shifted, step_for
@@ -195,10 +199,16 @@ class Trends:
         self, channels: Sequence[Channel], window: Window, zone: ZoneInfo, now: datetime, *, step: Unit | None = None
     ) -> Reading:
         """The mood of a window, its steps, and how it differs from the usual. Raises StorageError."""
+        return await self._mood(channels, window, zone, now, step, {})
+
+    async def _mood(
+        self, channels: Sequence[Channel], window: Window, zone: ZoneInfo, now: datetime, step: Unit | None,
+        numbers: _Numbers,
+    ) -> Reading:  # fmt: skip
         plan = _Plan.of(await self._begun(channels, window, zone), zone, now, step)
         tallies = await self._readings.tallies(channels, plan.edges)
         left_out = await self._readings.left_out(channels, plan.window)
-        return _reading(plan, tallies, left_out)
+        return _reading(plan, tallies, left_out, numbers=numbers)
 
     async def entity(
         self, channels: Sequence[Channel], key: str, window: Window, zone: ZoneInfo, now: datetime, *,
@@ -228,8 +238,8 @@ class Trends:
         now: datetime,
     ) -> Comparison:
         """Two windows, or two places, held against each other. Raises StorageError."""
-        readings = [await self.mood(*side, zone, now) for side in (first, second)]
-        a, b = readings
+        numbers: _Numbers = {}
+        a, b = [await self._mood(*side, zone, now, None, numbers) for side in (first, second)]
         if isinstance(a.mood, TooFew) or isinstance(b.mood, TooFew):
             return Comparison(a, b, None, "too few")
         if a.model != b.model:
@@ -272,7 +282,7 @@ class Trends:
         lines = []
         for entity in entities:
             if entity.reading is not None:
-                tape = _Tape(plan.pieces, await self._readings.entity(channels, entity.tally.key, edges))
+                tape = _Tape.of(plan.pieces, await self._readings.entity(channels, entity.tally.key, edges))
                 lines.append((entity.tally.name, _pieces(plan, tape)))
         return plan.step, tuple(lines)
 
@@ -315,7 +325,7 @@ class Trends:
         tallies = await self._readings.entities(channels, reading.window, limit=CANDIDATES)
         found: list[Driver] = []
         for tally in [t for t in tallies if t.people >= MINIMUM_AUTHORS and t.kind is not Kind.PERSON][:limit]:
-            named = _Tape(tape.pieces, await self._readings.entity(channels, tally.key, tape.edges))
+            named = _Tape.of(tape.pieces, await self._readings.entity(channels, tally.key, tape.edges), tape.numbers)
             pairs = [(voices, named.voices(window, model)) for voices, window in zip(every, windows, strict=True)]
             found.append(Driver(tally, estimates.contribution(pairs[0], pairs[1:])))
         real = estimates.discoveries([driver.contribution.p_value for driver in found])
@@ -340,14 +350,14 @@ class Trends:
         windows = [piece.window for piece in reading.earlier]
         edges = tuple(sorted({edge for each in (*windows, reading.window) for edge in (each.start, each.end)}))
         stretches = tuple(Window(start, end) for start, end in pairwise(edges))
-        active = [len(tape.people(window)) for window in windows]
+        active = [tape.people(window) for window in windows]
         for tally in shown:
-            named = _Tape(stretches, await self._readings.entity(channels, tally.key, edges))
-            counts = [len(named.people(window)) for window in windows]
+            named = _Tape.of(stretches, await self._readings.entity(channels, tally.key, edges))
+            counts = [named.people(window) for window in windows]
             if not any(counts) and sum(1 for each in active if each >= MINIMUM_AUTHORS) >= LEAST_EARLIER:
                 new.append(tally)
             elif len(counts) >= LEAST_EARLIER:
-                here = len(tape.people(reading.window))
+                here = tape.people(reading.window)
                 seen = estimates.burst(tally.people, counts, active=here, usual_active=active)
                 if seen.p_value * family <= estimates.FALSE_BURSTS:
                     bursts.append((tally, seen))
@@ -356,9 +366,9 @@ class Trends:
         # Missed only if this list is whole: an entity below a cut list may still be named.
         missed = [tally for tally in then if tally.key not in keys] if len(now) < CANDIDATES else []
         for tally in [t for t in missed if t.people >= 2 * MINIMUM_AUTHORS and len(windows) >= LEAST_EARLIER]:
-            named = _Tape(stretches, await self._readings.entity(channels, tally.key, edges))
-            counts = [len(named.people(window)) for window in windows]
-            chance = estimates.absence(counts, active=len(tape.people(reading.window)), usual_active=active)
+            named = _Tape.of(stretches, await self._readings.entity(channels, tally.key, edges))
+            counts = [named.people(window) for window in windows]
+            chance = estimates.absence(counts, active=tape.people(reading.window), usual_active=active)
             if chance * family <= estimates.FALSE_ABSENCES:
                 gone.append(tally)
         return News(tuple(new[:limit]), tuple(gone[:limit]), tuple(bursts[:limit]))
@@ -436,7 +446,7 @@ def _hours(voices: _Slots) -> tuple[Hour, ...]:
     )
 
 
-def _least(voices: Sequence[Voice]) -> Mood | TooFew:
+def _least(voices: Said) -> Mood | TooFew:
     return estimates.mood(voices, least_messages=MINIMUM_MESSAGES, least_people=MINIMUM_AUTHORS)
 
 
@@ -490,45 +500,85 @@ def _earlier(asked: Window, seen: Window, zone: ZoneInfo) -> tuple[Window, ...]:
         return ()
 
 
+_Numbers = dict[str, int]
+"""Author → number, for everything that is looked at together."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Tape:
-    """Author tallies, piece by piece."""
+    """Author tallies as columns of equal length, piece by piece.
+
+    `starts` says where in the columns each piece begins, and where the last ends; `models` are names, and `model` is a
+    place among them. `sums` are by the name of a field of AuthorTally.
+    """
 
     pieces: tuple[Window, ...]
-    tallies: Sequence[Sequence[AuthorTally]] = field(repr=False)
+    starts: Integers
+    step: Integers
+    author: Integers = field(repr=False)
+    model: Integers
+    sums: Mapping[str, Floats] = field(repr=False)
+    models: tuple[str, ...]
+    numbers: _Numbers = field(repr=False)
+
+    @classmethod
+    def of(
+        cls, pieces: Sequence[Window], tallies: Sequence[Sequence[AuthorTally]], numbers: _Numbers | None = None
+    ) -> _Tape:
+        """What was said in `pieces`. Authors without a number get one; tapes to be compared share their `numbers`."""
+        numbers = {} if numbers is None else numbers
+        lengths = [len(each) for each in tallies]
+        rows = [_COLUMNS(tally) for each in tallies for tally in each]
+        author, model, *sums = zip(*rows, strict=True) if rows else [()] * (2 + len(_SUMS))
+        models = {name: place for place, name in enumerate(sorted(set(model)))}
+        return cls(
+            pieces=tuple(pieces),
+            starts=np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]),
+            step=np.repeat(np.arange(len(lengths)), lengths),
+            author=np.array([numbers.setdefault(each, len(numbers)) for each in author], np.int64),
+            model=np.array([models[each] for each in model], np.int64),
+            sums={name: np.array(each, np.float64) for name, each in zip(_SUMS, sums, strict=True)},
+            models=tuple(models),
+            numbers=numbers,
+        )
 
     @property
     def edges(self) -> tuple[datetime, ...]:
         return tuple(sorted({edge for piece in self.pieces for edge in (piece.start, piece.end)}))
 
-    def inside(self, window: Window) -> list[tuple[int, AuthorTally]]:
-        return [
-            (step, tally)
-            for step, (piece, tallies) in enumerate(zip(self.pieces, self.tallies, strict=True))
-            if window.start <= piece.start < window.end
-            for tally in tallies
-        ]
+    def inside(self, window: Window) -> slice:
+        """Where in the columns those pieces are that begin in `window`."""
+        first, last = (
+            bisect_left(self.pieces, edge, key=lambda piece: piece.start) for edge in (window.start, window.end)
+        )
+        return slice(int(self.starts[first]), int(self.starts[last]))
 
-    def models(self, window: Window) -> Counter[str]:
-        counts: Counter[str] = Counter()
-        for _, tally in self.inside(window):
-            counts[tally.model] += tally.messages
-        return counts
+    def read_by(self, window: Window) -> dict[str, int]:
+        """How many messages each model read."""
+        rows = self.inside(window)
+        counts = np.bincount(self.model[rows], self.sums["messages"][rows])
+        return {self.models[place]: int(count) for place, count in enumerate(counts.tolist()) if count}
 
-    def model(self, window: Window) -> str | None:
-        counts = self.models(window)
+    def read_most(self, window: Window) -> str | None:
+        """The model that read most messages."""
+        counts = self.read_by(window)
         return max(counts, key=lambda model: (counts[model], model)) if counts else None
 
-    def people(self, window: Window) -> set[str]:
-        return {tally.author for _, tally in self.inside(window)}
+    def people(self, window: Window) -> int:
+        return len(np.unique(self.author[self.inside(window)]))
 
-    def voices(self, window: Window, model: str | None, quantity: str = "score") -> list[Voice]:
+    def voices(self, window: Window, model: str | None, quantity: str = "score") -> Voices:
         """What authors said as `model` read it. `quantity` is a field of AuthorTally."""
-        return [
-            Voice(tally.author, step, tally.messages, getattr(tally, quantity))
-            for step, tally in self.inside(window)
-            if tally.model == model
-        ]
+        rows = self.inside(window)
+        columns = (self.author[rows], self.step[rows], self.sums["messages"][rows], self.sums[quantity][rows])
+        if self.models == (model,):
+            return Voices(*columns)
+        read = self.model[rows] == (self.models.index(model) if model in self.models else -1)
+        return Voices(*(column[read] for column in columns))
+
+
+_SUMS = ("messages", "score", "negative", "neutral", "positive")
+_COLUMNS = attrgetter("author", "model", *_SUMS)
 
 
 def _reading(
@@ -537,11 +587,12 @@ def _reading(
     left_out: LeftOut | None,
     *,
     model: str | None = None,
+    numbers: _Numbers | None = None,
 ) -> Reading:
     edges = plan.edges
-    tape = _Tape(tuple(Window(start, end) for start, end in pairwise(edges)), tallies)
-    models = tape.models(plan.window)
-    model = model or tape.model(plan.window)
+    tape = _Tape.of([Window(start, end) for start, end in pairwise(edges)], tallies, numbers)
+    models = tape.read_by(plan.window)
+    model = model or tape.read_most(plan.window)
     earlier = tuple(_piece(tape, window, None, complete=True) for window in plan.earlier)
     usable = [window for window in plan.earlier if _is_usable(tape.voices(window, model))]
     beside = [tape.voices(window, model) for window in usable]
@@ -564,7 +615,7 @@ def _reading(
     )
 
 
-def _is_usable(voices: Sequence[Voice]) -> bool:
+def _is_usable(voices: Said) -> bool:
     return isinstance(_least(voices), Mood)
 
 
@@ -575,7 +626,7 @@ def _pieces(plan: _Plan, tape: _Tape) -> tuple[Piece, ...]:
 
 
 def _piece(tape: _Tape, window: Window, model: str | None, *, complete: bool) -> Piece:
-    model = model or tape.model(window)
+    model = model or tape.read_most(window)
     return Piece(window, estimates.mood(tape.voices(window, model), least_people=MINIMUM_AUTHORS), complete, model)
 
 
