@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from math import ceil
-from operator import attrgetter
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -18,11 +17,12 @@ import numpy as np
 from bot import estimates
 from bot.analysis import Kind
 from bot.days import Unit, local_day, midnight
-from bot.estimates import Burst, Change, Floats, Integers, Mood, Said, Share, TooFew, Voice, Voices
+from bot.estimates import Burst, Change, Integers, Mood, Said, Share, TooFew, Voice, Voices
 from bot.message import Channel, Window
 from bot.privacy import MINIMUM_AUTHORS, MINIMUM_MESSAGES
 from bot.steps import aligned, cut, end_of, shifted, step_for
 from bot.store import AuthorTally, ChannelSummary, EntityTally, LeftOut, ReactionTally, Readings, ThreadTally
+from bot.tallies import Tallies
 
 EARLIER = 8
 """Windows that make the usual of one that is a week long or shorter."""
@@ -506,19 +506,12 @@ _Numbers = dict[str, int]
 
 @dataclass(frozen=True, slots=True)
 class _Tape:
-    """Author tallies as columns of equal length, piece by piece.
-
-    `starts` says where in the columns each piece begins, and where the last ends; `models` are names, and `model` is a
-    place among them. `sums` are by the name of a field of AuthorTally.
-    """
+    """Author tallies, piece by piece. `author` are the columns' authors by numbers that other tapes may share."""
 
     pieces: tuple[Window, ...]
-    starts: Integers
+    tallies: Tallies = field(repr=False)
     step: Integers
     author: Integers = field(repr=False)
-    model: Integers
-    sums: Mapping[str, Floats] = field(repr=False)
-    models: tuple[str, ...]
     numbers: _Numbers = field(repr=False)
 
     @classmethod
@@ -526,21 +519,10 @@ class _Tape:
         cls, pieces: Sequence[Window], tallies: Sequence[Sequence[AuthorTally]], numbers: _Numbers | None = None
     ) -> _Tape:
         """What was said in `pieces`. Authors without a number get one; tapes to be compared share their `numbers`."""
-        numbers = {} if numbers is None else numbers
-        lengths = [len(each) for each in tallies]
-        rows = [_COLUMNS(tally) for each in tallies for tally in each]
-        author, model, *sums = zip(*rows, strict=True) if rows else [()] * (2 + len(_SUMS))
-        models = {name: place for place, name in enumerate(sorted(set(model)))}
-        return cls(
-            pieces=tuple(pieces),
-            starts=np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]),
-            step=np.repeat(np.arange(len(lengths)), lengths),
-            author=np.array([numbers.setdefault(each, len(numbers)) for each in author], np.int64),
-            model=np.array([models[each] for each in model], np.int64),
-            sums={name: np.array(each, np.float64) for name, each in zip(_SUMS, sums, strict=True)},
-            models=tuple(models),
-            numbers=numbers,
-        )
+        columns, numbers = Tallies.of(tallies), {} if numbers is None else numbers
+        number = np.array([numbers.setdefault(name, len(numbers)) for name in columns.authors], np.int64)
+        step = np.repeat(np.arange(len(pieces)), np.diff(columns.starts))
+        return cls(tuple(pieces), columns, step, number[columns.author], numbers)
 
     @property
     def edges(self) -> tuple[datetime, ...]:
@@ -548,16 +530,15 @@ class _Tape:
 
     def inside(self, window: Window) -> slice:
         """Where in the columns those pieces are that begin in `window`."""
-        first, last = (
-            bisect_left(self.pieces, edge, key=lambda piece: piece.start) for edge in (window.start, window.end)
-        )
-        return slice(int(self.starts[first]), int(self.starts[last]))
+        edges = (window.start, window.end)
+        first, last = (bisect_left(self.pieces, edge, key=lambda piece: piece.start) for edge in edges)
+        return slice(int(self.tallies.starts[first]), int(self.tallies.starts[last]))
 
     def read_by(self, window: Window) -> dict[str, int]:
         """How many messages each model read."""
         rows = self.inside(window)
-        counts = np.bincount(self.model[rows], self.sums["messages"][rows])
-        return {self.models[place]: int(count) for place, count in enumerate(counts.tolist()) if count}
+        counts = np.bincount(self.tallies.model[rows], self.tallies.sums["messages"][rows])
+        return {self.tallies.models[place]: int(count) for place, count in enumerate(counts.tolist()) if count}
 
     def read_most(self, window: Window) -> str | None:
         """The model that read most messages."""
@@ -568,17 +549,11 @@ class _Tape:
         return len(np.unique(self.author[self.inside(window)]))
 
     def voices(self, window: Window, model: str | None, quantity: str = "score") -> Voices:
-        """What authors said as `model` read it. `quantity` is a field of AuthorTally."""
-        rows = self.inside(window)
-        columns = (self.author[rows], self.step[rows], self.sums["messages"][rows], self.sums[quantity][rows])
-        if self.models == (model,):
-            return Voices(*columns)
-        read = self.model[rows] == (self.models.index(model) if model in self.models else -1)
-        return Voices(*(column[read] for column in columns))
-
-
-_SUMS = ("messages", "score", "negative", "neutral", "positive")
-_COLUMNS = attrgetter("author", "model", *_SUMS)
+        """What authors said as `model` read it. `quantity` is one of SUMS."""
+        rows, tallies = self.inside(window), self.tallies
+        read = np.array([name == model for name in tallies.models], bool)[tallies.model[rows]]
+        sums = (tallies.sums[name][rows][read].astype(np.float64) for name in ("messages", quantity))
+        return Voices(self.author[rows][read], self.step[rows][read], *sums)
 
 
 def _reading(

@@ -21,6 +21,7 @@ from bot.entities import canonical
 from bot.errors import StorageError
 from bot.message import Channel, Gone, MessageId, Platform, Pseudonym, Window
 from bot.store import AuthorTally, ChannelSummary, EntityTally, LeftOut, ReactionTally, ThreadTally
+from bot.tallies import Tallies
 from storage.engine import Database, among, given
 from storage.inbox import channel_of
 from storage.moments import QUARTER_HOUR_MS, milliseconds, moment, quarter_hours
@@ -338,25 +339,28 @@ _ENTITY_BUCKETS = (
 )
 
 
-async def _author_tallies(connection: AsyncConnection, found: Entries, windows: int) -> Sequence[Sequence[AuthorTally]]:
+async def _author_tallies(connection: AsyncConnection, found: Entries, windows: int) -> Tallies:
     """`found`, folded by window, with names instead of numbers."""
-    people = {"authors": _rows(np.unique(found.author).tolist())}
-    who = {id_: Pseudonym(name) for id_, name in (await connection.execute(_AUTHORS, people)).all()}
+    people, author = np.unique(found.author, return_inverse=True)
+    readers, model = np.unique(found.model, return_inverse=True)
+    who = {id_: name for id_, name in (await connection.execute(_AUTHORS, {"authors": _rows(people.tolist())})).all()}
     which = {id_: name for id_, name in (await connection.execute(_MODELS)).all()}
     negative, neutral, positive, _, score, squares = found.sums.T
-    columns = (
-        map(who.__getitem__, found.author.tolist()),
-        map(which.__getitem__, found.model.tolist()),
-        (negative + neutral + positive).tolist(),
-        (score / 1e4).tolist(),
-        (squares / 1e8).tolist(),
-        negative.tolist(),
-        neutral.tolist(),
-        positive.tolist(),
+    return Tallies(
+        starts=np.searchsorted(found.group, np.arange(windows + 1)),
+        author=author,
+        model=model,
+        sums={
+            "messages": negative + neutral + positive,
+            "score": score / 1e4,
+            "squares": squares / 1e8,
+            "negative": negative,
+            "neutral": neutral,
+            "positive": positive,
+        },
+        authors=[Pseudonym(who[id_]) for id_ in people.tolist()],
+        models=[which[id_] for id_ in readers.tolist()],
     )
-    tallies = list(map(AuthorTally, *columns))
-    edges = np.searchsorted(found.group, np.arange(windows + 1)).tolist()
-    return tuple(tuple(tallies[start:end]) for start, end in pairwise(edges))
 
 
 _MODELS = select(models.c.id, models.c.name)
