@@ -1,8 +1,8 @@
-"""How soon a mention is answered while a channel is flooded: `python -m bench.discord_load [EVENTS] [PER_SECOND]`.
+"""How soon a mention is answered while a channel is flooded: `python -m bench.discord_load [--events N] [--rate N]`.
 
-A local Discord sends EVENTS messages, PER_SECOND of them (all at once: 0), with a question every 200, to the real
-client over the real storage in a process of its own; a stand-in reads the messages, so that the figures are those of
-receiving and answering. Prints the times from a question's sending to its answer's arrival.
+A local Discord sends messages, so many a second or all at once, with a question every 200, to the real client over the
+real storage in a process of its own; a stand-in reads the messages, so that the figures are those of receiving and
+answering. Prints the times from a question's sending to its answer's arrival.
 
 On two cores of a server, of 50 mentions each: 10,000 messages at 1,000 a second, median 0.02 s, 95th percentile 0.08 s;
 10,000 at once (sent in 0.3 s), median 0.4 s, 95th percentile 0.7 to 0.9 s in four runs. The two processes share the
@@ -12,12 +12,14 @@ cores, so a machine that is busy with something else says nothing.
 from __future__ import annotations
 
 import asyncio
-import shutil
 import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from storage import open_storage
 from tests.adapters.discord.payloads import ME, message, user
@@ -96,11 +98,14 @@ async def until_kept(database: Path, events: int, begun: float) -> float:
         await asyncio.sleep(0.5)
 
 
+def main(
+    events: Annotated[int, typer.Option(help="Messages.")] = 10_000,
+    rate: Annotated[int, typer.Option(help="Messages a second; 0 sends all of them at once.")] = 1_000,
+) -> None:
+    """Measure how soon a mention is answered while a channel is flooded."""
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(measured(events, rate, Path(folder) / "load.db"))
+
+
 if __name__ == "__main__":
-    given = [int(argument) for argument in sys.argv[1:]]
-    events, rate = (*given, *(10_000, 1_000)[len(given) :])
-    folder = Path(tempfile.mkdtemp())
-    try:
-        asyncio.run(measured(events, rate, folder / "load.db"))
-    finally:
-        shutil.rmtree(folder)
+    typer.run(main)
