@@ -160,5 +160,22 @@ class ChannelGone:
         _aware(self.at)
 
 
-Event: TypeAlias = Message | Deletion | Reaction | ReactionsCleared | ChannelSeen | ChannelGone
+@dataclass(frozen=True, slots=True)
+class ChannelMoved:
+    """A channel whose platform calls it `new` from `at` on: whatever is told of either id is told of one channel.
+
+    Of several moves the latest says what it is called. Raises ValueError if that is no other id in its workspace.
+    """
+
+    old: Channel
+    new: Channel
+    at: datetime
+
+    def __post_init__(self) -> None:
+        _aware(self.at)
+        if self.old == self.new or (self.old.platform, self.old.workspace) != (self.new.platform, self.new.workspace):
+            raise ValueError("a channel moves to another id in its own workspace")
+
+
+Event: TypeAlias = Message | Deletion | Reaction | ReactionsCleared | ChannelSeen | ChannelGone | ChannelMoved
 """Everything that an adapter can tell Roomtone. Closed: `match … case _: assert_never(event)`."""

@@ -11,7 +11,7 @@ from typing import assert_never
 from bot.importing import Aside, Item, Line
 from bot.ingest import Ingest
 from bot.keys import key_path
-from bot.message import ChannelGone, ChannelSeen, Deletion, Event, Message, Reaction, ReactionsCleared
+from bot.message import ChannelGone, ChannelMoved, ChannelSeen, Deletion, Event, Message, Reaction, ReactionsCleared
 from bot.store import Ledger
 
 FOLDER = Path(__file__).parents[1] / "adapters" / "console" / "sample"
@@ -48,7 +48,7 @@ def moved(event: Event, by: timedelta) -> Event:
             return replace(event, sent_at=event.sent_at + by, revised_at=event.revised_at + by)
         case Deletion():
             return replace(event, deleted_at=event.deleted_at + by)
-        case Reaction() | ReactionsCleared() | ChannelSeen() | ChannelGone():
+        case Reaction() | ReactionsCleared() | ChannelSeen() | ChannelGone() | ChannelMoved():
             return replace(event, at=event.at + by)
         case _:
             assert_never(event)

@@ -78,7 +78,9 @@ class Ledger(Protocol):
 
         One transaction, and the only thing that removes events (with their sealed text) from the inbox. Every
         `Message` comes with its analysis, except one from a bot, which is counted but not read. The latest revision
-        wins, a tombstone beats all: any order and any repetition of a history leaves the same tables.
+        wins, a tombstone beats all: any order and any repetition of a history leaves the same tables. When a channel
+        moves, its cursor, notes, subscriptions and posts are kept under its new id; of two subscriptions the new id's
+        stays, of two notes the old one's, of two cursors the earlier.
         Raises StorageFull, StorageBusy.
         """
         ...
@@ -321,7 +323,8 @@ class Cursors(Protocol):
 class Notes(Protocol):
     """Small facts that an adapter must not forget: what was introduced, promised to somebody, or is under way.
 
-    A note has a name within its workspace and any JSON value. Never a person's words, name or id.
+    A note has a name within its workspace and any JSON value. Never a person's words, name or id. A channel's id is a
+    word of its own in a name: so the note follows the channel to another id (`bot.message.ChannelMoved`).
     """
 
     async def note(self, platform: Platform, workspace: str, name: str, /) -> Any:

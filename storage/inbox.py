@@ -14,6 +14,7 @@ from bot.errors import StorageError
 from bot.message import (
     Channel,
     ChannelGone,
+    ChannelMoved,
     ChannelSeen,
     Deletion,
     Event,
@@ -219,6 +220,8 @@ def _about(event: Event, seal: Seal) -> dict[str, Any]:
             channel = event.id.channel
         case ChannelSeen() | ChannelGone():
             channel = event.channel
+        case ChannelMoved():
+            channel = event.new
         case _:
             assert_never(event)
     return {

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
-from sqlalchemy import Select, bindparam, delete, func, select, update
+from sqlalchemy import Select, Table, bindparam, case, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Integer, Text
 
@@ -17,6 +17,7 @@ from bot.entities import canonical
 from bot.message import (
     Channel,
     ChannelGone,
+    ChannelMoved,
     ChannelSeen,
     Deletion,
     Event,
@@ -30,9 +31,10 @@ from bot.message import (
 from bot.store import Past, Standing, Waiting
 from storage.engine import Database, among, given
 from storage.inbox import subject_of
-from storage.moments import milliseconds
+from storage.moments import milliseconds, moment
+from storage.moves import followed, removed, renamed, rethreaded
 from storage.names import numbered, storable
-from storage.places import Place, deleted_before, home_of, known, located, stored, updated
+from storage.places import EVERY, Place, deleted_before, home_of, known, located, places_of, stored, told_of, updated
 from storage.rollups import MESSAGES, UNREAD, Changes
 from storage.seal import Seal
 from storage.tables import (
@@ -330,7 +332,22 @@ class _Recording:
         self._spellings: Counter[tuple[int, str, str]] = Counter()
 
     async def record(self, new: Sequence[_Reading], events: Sequence[Event]) -> None:
-        self._places = await located(self._connection, self._database, _channels(new, events))
+        for event in events:
+            if isinstance(event, ChannelMoved):
+                await self._unite(event)
+        now = await self._locate(_channels(new, events))
+        if now:
+            new, events = [_read_in(reading, now) for reading in new], [_told_in(event, now) for event in events]
+        await self._tell(new, events)
+
+    async def _locate(self, wanted: Iterable[Channel]) -> dict[Channel, Channel]:
+        """Know the places of `wanted`; those that are called something else now, and what."""
+        found = await located(self._connection, self._database, wanted)
+        self._places = {place.channel: place for place in found.values()}
+        return {asked: place.channel for asked, place in found.items() if place.channel != asked}
+
+    async def _tell(self, new: Sequence[_Reading], events: Sequence[Event]) -> None:
+        """Record what is told of channels whose places are known, by their ids of now."""
         await self._settle([event for event in events if isinstance(event, ChannelSeen | ChannelGone)])
         reacted = [event for event in events if isinstance(event, Reaction)]
         counted = await self._counted({r.author for r in new} | {r.author for r in reacted})
@@ -362,8 +379,9 @@ class _Recording:
 
     async def reread(self, new: Sequence[_Reading]) -> int:
         """Put these in the place of the readings of the very same revisions; how many there were."""
+        if now := await self._locate(_channels(new, ())):
+            new = [_read_in(reading, now) for reading in new]
         latest = {(reading.channel, reading.key): reading for reading in new}
-        self._places = await located(self._connection, self._database, _channels(new, ()))
         before, _ = await self._stored(latest)
         roots = {old.reading.thread[0] for old in before.values() if old.reading.thread}
         self._places |= await located(self._connection, self._database, roots)
@@ -378,6 +396,11 @@ class _Recording:
 
     async def forget(self, which: Any) -> None:
         """Take every reading out of every number of which `which`, a condition on `readings`, is true."""
+        async for _ in self._forgotten(which):
+            pass
+
+    async def _forgotten(self, which: Any) -> AsyncIterator[list[_Stored]]:
+        """Forget them as `forget` does, some at a time, and say which those were."""
         while rows := await self._load(_READINGS.where(which, ~readings.c.deleted).limit(_CHUNK)):
             await self._number([row.reading for row in rows])
             for row in rows:
@@ -386,6 +409,7 @@ class _Recording:
             ids = {"readings": [[row.id] for row in rows]}
             await self._connection.execute(delete(mentions).where(among(mentions.c.reading_id, "readings")), ids)
             await self._connection.execute(delete(readings).where(among(readings.c.id, "readings")), ids)
+            yield rows
 
     # ---- channels
 
@@ -400,14 +424,18 @@ class _Recording:
             place = self._places[channel]
             if home_of(place, self._places).id != before[channel][0]:
                 await self._move(place, home_of(place, self._places).id)
-            erased = self._erased(channel)
-            if erased is not None and erased != before[channel][1]:
-                inside = select(channels.c.id).where((channels.c.id == place.id) | (channels.c.parent_id == place.id))
-                await self.forget(readings.c.channel_id.in_(inside) & (readings.c.sent_at <= erased))
-                for table in (reactions, clearings):
-                    await self._connection.execute(
-                        delete(table).where(table.c.channel_id.in_(inside), table.c.at <= erased)
-                    )
+            if self._erased(channel) != before[channel][1]:
+                await self._erase(place)
+
+    async def _erase(self, place: Place) -> None:
+        """Forget what was deleted with `place`, there and in its threads."""
+        erased = self._erased(place.channel)
+        if erased is None:
+            return
+        inside = select(channels.c.id).where((channels.c.id == place.id) | (channels.c.parent_id == place.id))
+        await self.forget(readings.c.channel_id.in_(inside) & (readings.c.sent_at <= erased))
+        for table in (reactions, clearings):
+            await self._connection.execute(delete(table).where(table.c.channel_id.in_(inside), table.c.at <= erased))
 
     async def _move(self, place: Place, home_id: int) -> None:
         """Let what was recorded in `place` count for the channel `home_id` from now on."""
@@ -423,6 +451,74 @@ class _Recording:
                 await self._connection.execute(
                     update(table).where(among(name, "readings")).values(home_id=home_id), ids
                 )
+
+    async def _unite(self, move: ChannelMoved) -> None:
+        """Make one channel of the two ids: as if all that was told of either had been told of one."""
+        old_id, new_id = stored(move.old), stored(move.new)
+        found = await located(self._connection, self._database, [old_id, new_id])
+        self._places = {place.channel: place for place in found.values()}
+        old, new = (self._places[found[id_].channel] for id_ in (old_id, new_id))
+        moves = [(place.moved_at, place.channel.id) for place in (old, new) if place.moved_at is not None]
+        moved_at, key = max([*moves, (milliseconds(move.at), new_id.id)])
+        ids = {old_id, new_id, old.channel, new.channel}
+        now = replace(new_id, id=key)
+        stays = old
+        if old.id != new.id:
+            goes, stays = (new, old) if await self._recorded(new) <= await self._recorded(old) else (old, new)
+            await self._absorb(goes, stays)
+        await renamed(self._connection, self._database, stays.id, now, ids - {now}, moved_at)
+        for id_ in sorted(ids - {now}, key=_spelled):
+            await followed(self._connection, self._database, id_, now)
+        self._numbers.threads.clear()  # they go by the ids of before
+
+    async def _recorded(self, place: Place) -> int:
+        counting = select(func.count()).where(readings.c.channel_id == place.id)
+        return await self._connection.scalar(counting) or 0
+
+    async def _absorb(self, goes: Place, stays: Place) -> None:
+        """Tell everything that was told of `goes` again, of `stays`, and take its row away."""
+        inside = places_of((await self._connection.execute(EVERY.where(channels.c.parent_id == goes.id))).all())
+        await self._connection.execute(
+            update(channels)
+            .where(channels.c.parent_id == goes.id)
+            .values(parent_id=case((channels.c.id != stays.id, stays.id)))
+        )
+        if stays.parent == goes.channel:
+            stays.parent = None
+        for place in inside:
+            await self._move(place, stays.id)
+        await rethreaded(self._connection, goes, stays)
+        now = {goes.channel: stays.channel}
+        await self._tell((), [_told_in(event, now) for event in told_of(goes)])
+        await self._erase(stays)
+        async for some in self._forgotten(readings.c.channel_id == goes.id):
+            read = [_read_in(row.reading, now) for row in some]
+            roots = {reading.thread[0] for reading in read if reading.thread} - self._places.keys()
+            self._places |= await located(self._connection, self._database, roots)
+            await self._tell(read, ())
+        there = MessageId(stays.channel, "")
+        again: list[Event]
+        async for rows in self._drained(select(readings.c.key), readings, goes):  # only tombstones are left there
+            again = [Deletion(replace(there, id=row.key), moment(0)) for row in rows]
+            await self._tell((), again)
+        given_ = select(reactions, authors.c.pseudonym).join(authors, reactions.c.author_id == authors.c.id)
+        async for rows in self._drained(given_, reactions, goes):
+            again = [Reaction(replace(there, id=r.key), r.pseudonym, r.emoji, moment(r.at), r.added) for r in rows]
+            await self._tell((), again)
+        async for rows in self._drained(select(clearings), clearings, goes):
+            again = [ReactionsCleared(replace(there, id=r.key), moment(r.at), r.emoji or None) for r in rows]
+            await self._tell((), again)
+        await removed(self._connection, goes, stays)
+
+    async def _drained(self, rows: Select[Any], table: Table, place: Place) -> AsyncIterator[Sequence[Any]]:
+        """Those of `rows` that are in `place`, some messages' at a time, taken out of `table`."""
+        here = table.c.channel_id == place.id
+        keys = select(table.c.key).where(here).distinct().limit(_CHUNK)
+        while found := (await self._connection.execute(keys)).scalars().all():
+            these, names = here & among(table.c.key, "keys"), {"keys": [[key] for key in found]}
+            some = (await self._connection.execute(rows.where(these), names)).all()
+            await self._connection.execute(delete(table).where(these), names)
+            yield some
 
     def _erased(self, channel: Channel) -> int | None:
         return deleted_before(self._places[channel], self._places)
@@ -712,6 +808,32 @@ _ALWAYS = -(2**62)
 _NEVER = 2**62
 
 
+def _read_in(reading: _Reading, now: Mapping[Channel, Channel]) -> _Reading:
+    """`reading` with the ids that its channels have now."""
+    thread = reading.thread and (now.get(reading.thread[0], reading.thread[0]), reading.thread[1])
+    return replace(reading, channel=now.get(reading.channel, reading.channel), thread=thread)
+
+
+def _told_in(event: Event, now: Mapping[Channel, Channel]) -> Event:
+    """`event` with the ids that its channels have now."""
+    match event:
+        case ChannelSeen():
+            channel, parent = _now(event.channel, now), event.parent and _now(event.parent, now)
+            return replace(event, channel=channel, parent=None if parent == channel else parent)
+        case ChannelGone():
+            return replace(event, channel=_now(event.channel, now))
+        case ChannelMoved():
+            return event
+        case Message() | Deletion() | Reaction() | ReactionsCleared():
+            return replace(event, id=replace(event.id, channel=_now(event.id.channel, now)))
+        case _:
+            assert_never(event)
+
+
+def _now(channel: Channel, now: Mapping[Channel, Channel]) -> Channel:
+    return now.get(stored(channel), channel)
+
+
 def _name(event: Reaction | ReactionsCleared) -> tuple[Channel, str]:
     return stored(event.id.channel), storable(event.id.id)
 
@@ -727,6 +849,8 @@ def _channels(new: Sequence[_Reading], events: Sequence[Event]) -> set[Channel]:
                     found.add(stored(event.parent))
             case ChannelGone():
                 found.add(stored(event.channel))
+            case ChannelMoved():
+                pass  # applied before the others are told
             case _:
                 found.add(stored(event.id.channel))
     return found

@@ -120,6 +120,8 @@ async def pack(connection: AsyncConnection, database: Database, bucket: Bucket) 
     """Pack `bucket` as it is now, in a transaction that writes: nothing can change it meanwhile."""
     home, span, end = bucket
     rows = (await connection.execute(_ENTITIES, {"home": home, "span": span, "end": end})).all()
+    if not rows:  # nothing is left in it, perhaps not even the channel
+        return
     found = unpacked([row.tallies for row in rows])
     about = np.array([row.about for row in rows], np.int64)
     people, sums = _written(Named.of(Entries(about[found.group], found.author, found.model, found.sums)))

@@ -13,6 +13,7 @@ from typing import Any, assert_never
 from bot.message import (
     Channel,
     ChannelGone,
+    ChannelMoved,
     ChannelSeen,
     Deletion,
     Event,
@@ -76,6 +77,8 @@ def _fields(event: Event) -> dict[str, Any]:
             }
         case ChannelGone():
             return {"is": "gone", "channel": _channel(event.channel), "at": _at(event.at), "why": event.why}
+        case ChannelMoved():
+            return {"is": "moved", "old": _channel(event.old), "new": _channel(event.new), "at": _at(event.at)}
         case _:
             assert_never(event)
 
@@ -114,6 +117,8 @@ def _event(fields: dict[str, Any]) -> Event:
             )
         case "gone":
             return ChannelGone(_read_channel(fields["channel"]), _read_at(fields["at"]), Gone(fields["why"]))
+        case "moved":
+            return ChannelMoved(_read_channel(fields["old"]), _read_channel(fields["new"]), _read_at(fields["at"]))
         case unknown:
             raise ValueError(f"no such kind of event: {unknown!r:.20}")
 

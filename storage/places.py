@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Text
 
 from bot.message import Channel, ChannelGone, ChannelSeen, Gone, Platform
-from storage.engine import Database, given
-from storage.moments import milliseconds
+from storage.engine import Database, among, given
+from storage.moments import milliseconds, moment
 from storage.names import storable
-from storage.tables import channels
+from storage.tables import channels, former
 
 
 @dataclass(slots=True)
@@ -30,6 +30,7 @@ class Place:
     gone: str | None
     gone_at: int | None
     deleted_at: int | None
+    moved_at: int | None
 
     @property
     def is_gone(self) -> bool:
@@ -43,7 +44,10 @@ def stored(channel: Channel) -> Channel:
 
 
 async def located(connection: AsyncConnection, database: Database, wanted: Iterable[Channel]) -> dict[Channel, Place]:
-    """The place of each of `wanted`, and of their parents; new ones are added. Keys are as `stored` spells them."""
+    """The place of each of `wanted`, and of their parents; new ones are added.
+
+    Keys are as `stored` spells them. A channel's former id leads to its place, whose `channel` has the id of now.
+    """
     names = list(dict.fromkeys(wanted))
     places = await known(connection, names)
     missing = [channel for channel in names if channel not in places]
@@ -58,12 +62,26 @@ async def located(connection: AsyncConnection, database: Database, wanted: Itera
 
 
 async def known(connection: AsyncConnection, wanted: Collection[Channel]) -> dict[Channel, Place]:
-    """The places of those of `wanted` that have one."""
+    """The places of those of `wanted` that have one, also by a former id."""
     if not wanted:
         return {}
-    keys = [[channel.platform.value, channel.workspace, channel.id] for channel in wanted]
-    found = await connection.execute(_LOOK_UP, {"channels": keys})
-    return {place.channel: place for place in places_of(found)}
+    found = {place.channel: place for place in places_of(await connection.execute(_LOOK_UP, _keys(wanted)))}
+    if missing := [channel for channel in wanted if channel not in found]:
+        rows = (await connection.execute(_LOOK_UP_FORMER, _keys(missing))).all()
+        asked = [Channel(Platform(row.former_platform), row.former_workspace, row.former_key) for row in rows]
+        found |= dict(zip(asked, places_of(rows), strict=True))
+    return found
+
+
+async def former_of(connection: AsyncConnection, numbers: Sequence[int]) -> set[Channel]:
+    """The former ids of the channels that have these numbers."""
+    asked = select(former.c.platform, former.c.workspace, former.c.key).where(among(former.c.channel_id, "numbers"))
+    rows = await connection.execute(asked, {"numbers": [[number] for number in numbers]})
+    return {Channel(Platform(row.platform), row.workspace, row.key) for row in rows}
+
+
+def _keys(some: Iterable[Channel]) -> dict[str, Any]:
+    return {"channels": [[channel.platform.value, channel.workspace, channel.id] for channel in some]}
 
 
 def _place(row: Any) -> Place:
@@ -80,6 +98,7 @@ def _place(row: Any) -> Place:
         gone=row.gone,
         gone_at=row.gone_at,
         deleted_at=row.deleted_at,
+        moved_at=row.moved_at,
     )
 
 
@@ -96,6 +115,7 @@ _COLUMNS = (
     channels.c.gone,
     channels.c.gone_at,
     channels.c.deleted_at,
+    channels.c.moved_at,
     _parents.c.platform.label("parent_platform"),
     _parents.c.workspace.label("parent_workspace"),
     _parents.c.key.label("parent_key"),
@@ -105,6 +125,16 @@ _LOOK_UP = select(*_COLUMNS).select_from(
         channels,
         (channels.c.platform == _platform) & (channels.c.workspace == _workspace) & (channels.c.key == _key),
     ).outerjoin(_parents, channels.c.parent_id == _parents.c.id)
+)
+_LOOK_UP_FORMER = select(
+    *_COLUMNS,
+    former.c.platform.label("former_platform"),
+    former.c.workspace.label("former_workspace"),
+    former.c.key.label("former_key"),
+).select_from(
+    _given.join(former, (former.c.platform == _platform) & (former.c.workspace == _workspace) & (former.c.key == _key))
+    .join(channels, former.c.channel_id == channels.c.id)
+    .outerjoin(_parents, channels.c.parent_id == _parents.c.id)
 )
 EVERY = select(*_COLUMNS).select_from(channels.outerjoin(_parents, channels.c.parent_id == _parents.c.id))
 """Every channel's row, for `places_of`."""
@@ -151,6 +181,16 @@ async def updated(
         ]
         await connection.execute(_UPDATE, rows)
     return changed
+
+
+def told_of(place: Place) -> Iterator[ChannelSeen | ChannelGone]:
+    """The news that `place` is as it is by."""
+    if place.seen_at is not None:
+        yield ChannelSeen(place.channel, place.name or "", moment(place.seen_at), place.private, place.parent)
+    if place.gone is not None and place.gone_at is not None:
+        yield ChannelGone(place.channel, moment(place.gone_at), Gone(place.gone))
+    if place.deleted_at is not None:
+        yield ChannelGone(place.channel, moment(place.deleted_at), Gone.DELETED)
 
 
 _UPDATE = (

@@ -27,7 +27,7 @@ from storage.inbox import channel_of
 from storage.moments import QUARTER_HOUR_MS, milliseconds, moment, quarter_hours
 from storage.named import WORTH, Bucket, Named, pack, packed, past, together
 from storage.names import meanings, storable
-from storage.places import EVERY, Place, known, places_of, stored
+from storage.places import EVERY, Place, former_of, known, places_of, stored
 from storage.rollups import (
     ENTITY_SPANS,
     MESSAGE_SPANS,
@@ -193,7 +193,9 @@ class StoredReadings:
                 inside = places_of(
                     (await connection.execute(EVERY.where(_home_is_given), {"homes": _rows(homes)})).all()
                 )
+                # What waits was told of the id that the channel had then.
                 everywhere = {place.channel for place in inside} | set(channels)
+                everywhere |= await former_of(connection, [place.id for place in inside])
                 there = [rows[name] for channel in everywhere if (name := channel_of(channel, self._seal)) in rows]
                 still, set_aside = sum(row.waiting for row in there), sum(row.set_aside for row in there)
         counted: Counter[str] = Counter()
@@ -209,7 +211,7 @@ class StoredReadings:
 
 async def _homes(connection: AsyncConnection, channels: Sequence[Channel]) -> list[int]:
     places = await known(connection, list({stored(channel) for channel in channels}))
-    return [place.id for place in places.values()]
+    return list({place.id: None for place in places.values()})  # a channel may be asked for by two of its ids
 
 
 def _summary(place: Place, months: Entries, extent: Any) -> ChannelSummary:

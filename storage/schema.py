@@ -10,10 +10,10 @@ from bot.privacy import Key
 from storage.engine import Database
 from storage.tables import installation
 
-SCHEMA = 5
+SCHEMA = 6
 """The newest revision in `storage/migrations/versions`, as a number."""
 
-COMPAT = 5
+COMPAT = 6
 """The oldest SCHEMA whose code may still open what this code writes."""
 
 

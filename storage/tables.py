@@ -63,7 +63,19 @@ channels = Table(
     Column("gone", Text),  # bot.message.Gone of the latest ChannelGone; in force unless `seen_at` is later
     Column("gone_at", BigInteger),
     Column("deleted_at", BigInteger),  # the latest Gone.DELETED: what was sent until then is in no number, for good
+    Column("moved_at", BigInteger),  # of the latest ChannelMoved: it says which of its ids is `key`
     UniqueConstraint("platform", "workspace", "key"),
+)
+
+former = Table(
+    "former",
+    metadata,
+    # The other ids that a channel has had: what is told of one is told of the channel.
+    Column("platform", Text, primary_key=True),
+    Column("workspace", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("channel_id", ForeignKey("channels.id"), nullable=False, index=True),
+    sqlite_with_rowid=False,
 )
 
 authors = Table(

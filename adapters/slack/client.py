@@ -32,6 +32,7 @@ from adapters.slack.upkeep import Upkeep
 from bot.delivery import LOOK_EVERY, Delivery
 from bot.errors import StorageError
 from bot.ingest import Ingest
+from bot.message import ChannelMoved
 from bot.privacy import Pseudonyms
 from bot.store import Cursors, Held, Inbox, Ledger, Notes, Readings, Subscriptions
 from bot.writer import Writer
@@ -297,6 +298,9 @@ class Slack:
 
     async def _follow(self, body: Mapping[str, Any], told: Told) -> None:
         """What an event asks for besides being kept; nothing that may not be lost with the process."""
+        match told.events:
+            case (ChannelMoved() as move,):
+                await self._upkeep.moved(move.old, move.new)
         match told.news:
             case News.INVITED if told.place is not None:
                 inviter = body["event"].get("inviter")
@@ -305,10 +309,6 @@ class Slack:
                 await self._history.leave(told.place)
             case News.CHANGED if told.place is not None:
                 await self._history.look_at(told.place)
-            case News.MOVED if told.place is not None:
-                await self._history.look_at(told.place)
-                await self._history.begin(told.place)
-                await self._upkeep.introduces(told.place)  # it knows us already
             case News.OUT:
                 _log.error("the workspace took our access away", mend="Install the app again and copy the new token.")
         event = body.get("event")

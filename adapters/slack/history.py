@@ -155,6 +155,16 @@ class History:
         await self._cursors.drop(channel)
         await self._notes.drop_note(Platform.SLACK, self._us.workspace, _job(channel))
 
+    async def moved(self, old: Channel, new: Channel) -> None:
+        """Wait until the ledger has let the cursor follow a channel to its new id; a gap before that is still open."""
+        pause = 0.05
+        while not self._stopping:
+            self._whole -= {old, new}
+            if await self._cursors.position(new) is not None or await self._cursors.position(old) is None:
+                return
+            await asyncio.sleep(pause)
+            pause = min(5.0, 2 * pause)
+
     def is_whole(self, channel: Channel) -> bool:
         """Has everything that was said in a channel until now arrived?"""
         return channel in self._whole

@@ -14,6 +14,7 @@ from adapters.exports.slack import BOTS, notice, reactions, timestamp, written
 from bot.message import (
     Channel,
     ChannelGone,
+    ChannelMoved,
     ChannelSeen,
     Deletion,
     Event,
@@ -40,8 +41,6 @@ class News(StrEnum):
     """We are out of `Told.place`."""
     CHANGED = "changed"
     """What `Told.place` is called, or who may see it, has to be asked again."""
-    MOVED = "moved"
-    """`Told.place` is a channel that we read by another id until now."""
     OUT = "out"
     """The workspace took our access away."""
 
@@ -213,9 +212,9 @@ def _channel(kind: str, event: Mapping[str, Any], us: Us, at: datetime | None) -
     place = _place(channel.get("id") if isinstance(channel, dict) else channel, us)
     if action == "id_changed":
         old, new = _place(event.get("old_channel_id"), us), _place(event.get("new_channel_id"), us)
-        if old is None or new is None or at is None:
+        if old is None or new is None or old == new or at is None:
             return Told(ignored="malformed")
-        return Told((ChannelGone(old, at, Gone.LEFT),), news=News.MOVED, place=new)
+        return Told((ChannelMoved(old, new, at),))
     if place is None or at is None:
         return Told(ignored="malformed")
     match action:

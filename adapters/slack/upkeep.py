@@ -54,6 +54,7 @@ class Upkeep:
         self._clock = clock
         self._whole = whole
         self._gap = asyncio.Event()
+        self._moving: set[Channel] = set()
         self._heard_at = clock()
         self._try_again = pace.upkeep
 
@@ -97,6 +98,17 @@ class Upkeep:
     async def introduces(self, channel: Channel) -> bool:
         """Claim the one introduction in a channel, before it is made: rather none than two."""
         return await self._notes.claim(Platform.SLACK, self._us.workspace, f"introduced {channel.id}", True)
+
+    async def moved(self, old: Channel, new: Channel) -> None:
+        """Read a channel on under its new id, from where it was read to under the old one."""
+        self._moving |= {old, new}
+        try:
+            await self.introduces(new)  # it knows us already
+            await self._history.moved(old, new)
+        finally:
+            self._moving -= {old, new}
+        await self._history.look_at(new)
+        self._gap.set()
 
     async def _tend(self) -> None:
         if self._gap.is_set():
@@ -142,9 +154,9 @@ class Upkeep:
                 continue
             here.add(news.channel)
             await self._ingest.accept(news)
-            if news.channel not in known:
+            if news.channel not in known.keys() | self._moving:
                 await self.welcome(news.channel)
-        for channel in known.keys() - here:
+        for channel in known.keys() - here - self._moving:
             if await self._history.look_at(channel) is None:
                 await self._history.leave(channel)
 

@@ -21,6 +21,7 @@ from bot.errors import ConfigurationError, StorageBusy, StorageError, StorageFul
 from bot.message import (
     Channel,
     ChannelGone,
+    ChannelMoved,
     ChannelSeen,
     Deletion,
     Event,
@@ -331,6 +332,7 @@ EVENTS: tuple[Event, ...] = (
     ChannelSeen(GENERAL, "general \ud800", AT, private=True, parent=RANDOM),
     ChannelSeen(RANDOM, "random", AT),
     *(ChannelGone(GENERAL, AT, why) for why in Gone),
+    ChannelMoved(GENERAL, RANDOM, AT),
 )
 
 
@@ -352,7 +354,7 @@ async def test_every_kind_of_event_can_be_recorded(database: Path, storage: Stor
     assert await storage.inbox.count() == InboxCount(0, None, 0, {})
     with closing(sqlite3.connect(database)) as other:
         asked = "SELECT channels.key, readings.key, deleted FROM readings JOIN channels ON channel_id = channels.id"
-        assert sorted(other.execute(asked)) == [("", "\ufffd", 0), ("general", "1", 1), ("general", "3", 0)]
+        assert sorted(other.execute(asked)) == [("", "\ufffd", 0), ("random", "1", 1), ("random", "3", 0)]
 
 
 async def test_the_same_event_put_twice_waits_once(storage: Storage):
@@ -705,6 +707,142 @@ async def test_a_channel_that_was_left_keeps_its_numbers_and_comes_back_when_see
     back = [(summary.gone, summary.messages) for summary in await storage.readings.channels()]
 
     assert (gone, back) == ([(why, 1)], [(None, 1)])
+
+
+HERE, THERE = (Channel(Platform.CONSOLE, "acme", id_) for id_ in ("C1", "C2"))
+MOVE = ChannelMoved(HERE, THERE, AT + HOUR)
+
+
+@pytest.mark.parametrize("moved", [0, 2, 5], ids=["first", "between", "last"])
+async def test_a_channel_that_moved_is_one_channel_whenever_that_is_told(database: Path, storage: Storage, moved: int):
+    told: list[Event | tuple[Message, Analysis]] = [
+        (a_message(1, channel=HERE), an_analysis(GLAD, an_entity())),
+        ChannelSeen(HERE, "leads", AT, private=True),
+        (a_message(2, channel=HERE, thread=a_message(1, channel=HERE).id), an_analysis(ANGRY)),
+        # The same ones again, as the platform's history tells them under the new id.
+        (a_message(1, channel=THERE, revised_at=AT + HOUR), an_analysis(GLAD, an_entity())),
+        (a_message(2, channel=THERE, thread=a_message(1, channel=THERE).id), an_analysis(ANGRY)),
+    ]
+    await record(storage, *told[:moved], MOVE, *told[moved:])
+    await record(storage, Deletion(a_message(9, channel=HERE).id, AT), a_message(9, channel=THERE))
+
+    (summary,) = await storage.readings.channels()
+    assert (summary.channel, summary.name, summary.private, summary.messages) == (THERE, "leads", True, 2)
+    for channel in (HERE, THERE):
+        assert [(t.messages, t.negative, t.positive) for t in await one_tally(storage, ALWAYS, channel)] == [(2, 1, 1)]
+        assert await storage.ledger.known([(a_message(1, channel=channel).id, AT + HOUR)]) == (True,)
+    assert [thread.root for thread in await storage.readings.threads([THERE], ALWAYS, limit=9)] == [
+        a_message(1, channel=THERE).id
+    ]
+    found = tables(database)
+    assert {row[0] for row in found["readings"]} == {"console/acme/C2"}
+    assert (found["rollups"], found["spellings"]) == recomputed(found)
+
+
+async def test_what_is_told_under_a_former_id_is_told_of_the_channel(storage: Storage):
+    await record(storage, a_message(1, channel=HERE), MOVE)
+    await record(
+        storage,
+        a_message(1, channel=HERE, revised_at=AT + HOUR),
+        a_message(2, channel=HERE),
+        a_message(3, channel=HERE),
+        Deletion(a_message(2, channel=HERE).id, AT + DAY),
+        Reaction(a_message(3, channel=HERE).id, an_author(1), "🎉", AT),
+    )
+    await storage.inbox.put([a_message(4, channel=HERE), a_message(5, channel=THERE)])
+
+    assert set(await storage.held.messages(THERE, ALWAYS)) == {"1", "3"}
+    assert [tally.count for tally in await storage.readings.reactions([THERE], ALWAYS)] == [1]
+    assert (await storage.readings.left_out([THERE], ALWAYS)).waiting == 2
+
+
+@pytest.mark.parametrize("later_first", [False, True])
+async def test_a_channel_that_moves_twice_ends_where_it_moved_last(storage: Storage, later_first: bool):
+    on = ChannelMoved(THERE, RANDOM, AT + DAY)
+    await record(storage, a_message(1, channel=HERE), a_message(2, channel=THERE), a_message(3, channel=RANDOM))
+    await record(storage, *((on, MOVE) if later_first else (MOVE, on)))
+    await record(storage, a_message(4, channel=HERE))
+
+    assert [(summary.channel, summary.messages) for summary in await storage.readings.channels()] == [(RANDOM, 4)]
+
+
+async def test_what_is_kept_of_a_channel_follows_it_once(database: Path, storage: Storage):
+    await storage.cursors.advance({HERE: "20", THERE: "100"})
+    for name, value in {"began C1": 1, "began C2": 2, "post digest C1 monday": 3, "began C11": 4, "C1s": 5}.items():
+        await storage.notes.write(Platform.CONSOLE, "acme", name, value)
+    digest = replace(WEEKLY, channel=HERE, channels=(HERE, GENERAL))
+    newer = replace(WEEKLY, channel=THERE, sort=Sort.ALERT, channels=())
+    team = replace(WEEKLY, channels=(GENERAL, HERE, THERE))
+    for wanted in (digest, replace(newer, channel=HERE, is_low=True), newer, team):
+        await storage.subscriptions.subscribe(wanted)
+    for channel, at in ((HERE, AT), (HERE, AT + WEEK), (THERE, AT)):
+        await storage.subscriptions.plan(Due(channel, Sort.DIGEST, at))
+    await storage.subscriptions.settle(Due(HERE, Sort.DIGEST, AT), State.POSTED, message="7")
+
+    await record(storage, MOVE)
+    once = tables(database)
+    await record(storage, MOVE)
+
+    assert tables(database) == once
+    assert await storage.cursors.positions(Platform.CONSOLE, "acme") == {THERE: "20"}
+    assert await storage.notes.notes(Platform.CONSOLE, "acme", "") == {
+        "C1s": 5, "began C11": 4, "began C2": 1, "post digest C2 monday": 3,
+    }  # fmt: skip
+    assert await storage.subscriptions.subscriptions() == [
+        newer, replace(digest, channel=THERE, channels=(THERE, GENERAL)), replace(team, channels=(GENERAL, THERE)),
+    ]  # fmt: skip
+    posts = await storage.subscriptions.posts(THERE, Sort.DIGEST)
+    assert [(post.due.at, post.state, post.message) for post in posts] == [
+        (AT + WEEK, State.WAITING, None),
+        (AT, State.POSTED, "7"),
+    ]
+
+
+async def test_whatever_statement_fails_nothing_of_a_move_stays(database: Path, storage: Storage):
+    await record(
+        storage,
+        *(
+            event
+            for channel in (HERE, THERE)
+            for event in (
+                ChannelSeen(channel, "leads", AT),
+                (a_message(1, channel=channel), an_analysis(GLAD, an_entity())),
+                (a_message(2, channel=channel, thread=a_message(1, channel=channel).id), an_analysis(ANGRY)),
+                Deletion(a_message(3, channel=channel).id, AT),
+                Reaction(a_message(1, channel=channel).id, an_author(2), "🎉", AT),
+                ReactionsCleared(a_message(2, channel=channel).id, AT),
+            )
+        ),
+    )
+    await storage.cursors.advance({HERE: "20", THERE: "100"})
+    await storage.notes.write(Platform.CONSOLE, "acme", "began C1", 1)
+    await storage.subscriptions.subscribe(replace(WEEKLY, channel=HERE))
+    await storage.subscriptions.plan(Due(HERE, Sort.DIGEST, AT))
+    await storage.inbox.put([MOVE])
+    done = [(waiting, None) for waiting in await storage.inbox.take(10)]
+    before = tables(database)
+
+    failures = 0
+    while True:
+        with failing_at(failures + 1) as seen:
+            try:
+                await storage.ledger.record(done)
+            except StorageError:
+                assert tables(database) == before
+                failures += 1
+            else:
+                break
+
+    assert failures == len(seen) > 20
+    assert [(row[0], row[1]) for row in tables(database)["readings"]] == [
+        ("console/acme/C2", key) for key in ("1", "2", "3")
+    ]
+
+
+@pytest.mark.parametrize("new", [HERE, replace(THERE, workspace="other"), replace(THERE, platform=Platform.OTHER)])
+def test_a_channel_only_moves_to_another_id_in_its_workspace(new: Channel):
+    with pytest.raises(ValueError, match="another id"):
+        ChannelMoved(HERE, new, AT)
 
 
 async def test_the_latest_name_of_a_channel_wins(storage: Storage):

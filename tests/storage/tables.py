@@ -115,9 +115,13 @@ _SPELLED = "{0}.platform || '/' || {0}.workspace || '/' || {0}.key"
 _QUERIES = {
     "channels": f"""
         SELECT {_SPELLED.format("channels")}, channels.name, channels.private, {_SPELLED.format("parents")},
-               channels.seen_at, channels.gone, channels.gone_at, channels.deleted_at
+               channels.seen_at, channels.gone, channels.gone_at, channels.deleted_at,
+               channels.moved_at
         FROM channels LEFT JOIN channels AS parents ON channels.parent_id = parents.id
-        WHERE channels.seen_at IS NOT NULL OR channels.gone_at IS NOT NULL""",
+        WHERE channels.seen_at IS NOT NULL OR channels.gone_at IS NOT NULL OR channels.moved_at IS NOT NULL""",
+    "former": f"""
+        SELECT {_SPELLED.format("former")}, {_SPELLED.format("channels")}
+        FROM former JOIN channels ON former.channel_id = channels.id""",
     "authors": "SELECT pseudonym, opted_out, counted_from FROM authors WHERE opted_out OR counted_from IS NOT NULL",
     "readings": f"""
         SELECT {_SPELLED.format("channels")}, readings.key, readings.deleted, {_SPELLED.format("homes")}, pseudonym,

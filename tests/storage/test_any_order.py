@@ -15,6 +15,7 @@ from bot.analysis import Analysis, Kind, Sentiment
 from bot.message import (
     Channel,
     ChannelGone,
+    ChannelMoved,
     ChannelSeen,
     Deletion,
     Event,
@@ -32,12 +33,14 @@ from tests.storage.tables import empty, recomputed, tables
 
 ROOM = Channel(Platform.DISCORD, "acme", "room")
 OTHER = Channel(Platform.DISCORD, "acme", "other")
+THIRD = Channel(Platform.DISCORD, "acme", "third")
 THREAD = Channel(Platform.DISCORD, "acme", "thread")
 MOMENTS = [AT + timedelta(hours=5) * n for n in range(-2, 4)]
 SHY = an_author(9)
 """Opts out in some histories; nobody else's messages become theirs."""
 
 places = st.sampled_from([ROOM, OTHER, THREAD])
+moves = st.lists(st.sampled_from([ROOM, OTHER, THIRD]), min_size=2, max_size=2, unique=True)
 names = st.builds(MessageId, places, st.sampled_from(["1", "2", "3"]))
 moments = st.sampled_from(MOMENTS)
 
@@ -68,6 +71,7 @@ events = st.one_of(
     st.builds(ChannelSeen, st.sampled_from([ROOM, OTHER]), st.sampled_from(["a", "b"]), moments, st.booleans()),
     st.builds(ChannelSeen, st.just(THREAD), st.just("thread"), moments, st.just(False), st.just(ROOM)),
     st.builds(ChannelGone, places, moments, st.sampled_from([Gone.LEFT, Gone.ARCHIVED, Gone.DELETED])),
+    st.builds(lambda ids, at: ChannelMoved(ids[0], ids[1], at), moves, moments),
 )
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from adapters.slack.history import began
 from bot.message import Channel, Gone, Platform
+from bot.schedule import Sort, Subscription, Times
 from storage import open_storage
 from tests.adapters.slack.conftest import KEY, US, Bot, introduced, running
 from tests.servers import slack as server
@@ -182,18 +183,41 @@ async def test_what_was_said_before_the_invitation_is_not_read_after_a_pause(sla
         assert await held(bot, 1) == 1
 
 
-async def test_a_channel_that_gets_a_new_id_is_read_on_without_a_second_introduction(slack: server.Slack, bot: Bot):
-    await slack.deliver(slack.say("C1", "U1", "before"))
-    slack.rooms["C2"] = replace(slack.rooms.pop("C1"), id="C2", messages={})
+async def test_a_channel_that_gets_a_new_id_is_one_channel_without_a_second_introduction(slack: server.Slack, bot: Bot):
+    before = slack.say("C1", "U1", "before")
+    await slack.deliver(before)
+    digest = Subscription(C1, Sort.DIGEST, Times(0, 9, 0, "UTC"), since=datetime.now(UTC), channels=(C1,))
+    await bot.storage.subscriptions.subscribe(digest)
+    slack.rooms["C2"] = replace(slack.rooms.pop("C1"), id="C2")
     await slack.deliver(
         {"type": "channel_id_changed", "old_channel_id": "C1", "new_channel_id": "C2", "event_ts": slack.ts()}
     )
     await slack.deliver(slack.say("C2", "U1", "after"))
+    await slack.deliver(before)
     await slack.disconnect()
     await until_read(bot, US.channel("C2"))
+    await until_read(bot, C1, False)
 
-    assert await held(bot, 1, US.channel("C2")) == 1
-    assert {s.channel.id: s.gone for s in await bot.storage.readings.channels()} == {"C1": Gone.LEFT, "C2": None}
+    assert await held(bot, 2, US.channel("C2")) == 2
+    assert {s.channel.id: s.gone for s in await bot.storage.readings.channels()} == {"C2": None}
+    assert [s.channel.id for s in await bot.storage.subscriptions.subscriptions()] == ["C2"]
+    assert len(slack.posts) == 1
+
+
+async def test_a_gap_is_closed_under_the_new_id_of_its_channel(slack: server.Slack, database: Path):
+    slack.room("C1", "general", "U1")
+    await stood(database, slack, HOUR)
+    slack.say("C1", "U1", "missed", ts=slack.ts(time.time() - 60))
+    slack.rooms["C2"] = replace(slack.rooms.pop("C1"), id="C2")
+    told = asyncio.Event()
+    slack.faults["users.conversations"] = [server.waits_for(told)]
+
+    async with running(slack, database) as bot:
+        await slack.deliver(
+            {"type": "channel_id_changed", "old_channel_id": "C1", "new_channel_id": "C2", "event_ts": slack.ts()}
+        )
+        told.set()
+        assert await held(bot, 1, US.channel("C2")) == 1
     assert len(slack.posts) == 1
 
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters.slack.translate import News, Told, Us, asked, recorded, seen, translate
-from bot.message import ChannelGone, ChannelSeen, Deletion, Gone, Message, MessageId, Platform, Reaction
+from bot.message import ChannelGone, ChannelMoved, ChannelSeen, Deletion, Gone, Message, MessageId, Platform, Reaction
 from bot.privacy import Key, Pseudonyms
 
 US = Us("T1", "UBOT", "BBOT")
@@ -262,12 +262,12 @@ def test_a_renamed_channel_makes_us_ask_again(kind: str):
     assert told(event) == Told(news=News.CHANGED, place=C1)
 
 
-def test_a_new_channel_id_ends_the_old_one():
-    event = {"type": "channel_id_changed", "old_channel_id": "C1", "new_channel_id": "C2", "event_ts": TS}
+@pytest.mark.parametrize("new", ["C2", "C1", None])
+def test_a_channel_that_gets_a_new_id_has_moved_there(new: str | None):
+    event = {"type": "channel_id_changed", "old_channel_id": "C1", "new_channel_id": new, "event_ts": TS}
 
-    outcome = told(event)
-
-    assert outcome == Told((ChannelGone(C1, SENT, Gone.LEFT),), news=News.MOVED, place=US.channel("C2"))
+    moved = Told((ChannelMoved(C1, US.channel("C2"), SENT),))
+    assert told(event) == (moved if new == "C2" else Told(ignored="malformed"))
 
 
 @pytest.mark.parametrize("kind", ["app_uninstalled", "tokens_revoked", "team_access_revoked"])
