@@ -118,6 +118,12 @@ class Simulated:
             for start, end in pairwise(edges)
         ]
 
+    async def each_entity(
+        self, channels: Sequence[Channel], keys: Sequence[str], edges: Sequence[datetime], /
+    ) -> Sequence[Sequence[Sequence[AuthorTally]]]:
+        """As entity, for several."""
+        return [await self.entity(channels, key, edges) for key in keys]
+
     async def entity_names(self, channels: Sequence[Channel], /) -> Mapping[str, str]:
         """Not asked here."""
         return {}

@@ -255,6 +255,12 @@ class Readings(Protocol):
         """As `tallies`, for the messages that name the entity `key`."""
         ...
 
+    async def each_entity(
+        self, channels: Sequence[Channel], keys: Sequence[str], edges: Sequence[datetime], /
+    ) -> Sequence[Sequence[Sequence[AuthorTally]]]:
+        """As `entity` for each of `keys`, but asked at once."""
+        ...
+
     async def entity_names(self, channels: Sequence[Channel], /) -> Mapping[str, str]:
         """Every entity's key → name as most often written, for finding the one a person means."""
         ...

@@ -55,6 +55,18 @@ class Tallies(Sequence[Sequence[AuthorTally]]):
             models=tuple(models),
         )
 
+    def cut(self, length: int) -> list[Tallies]:
+        """Every `length` windows by themselves, with only the columns that are theirs."""
+        cut = []
+        for first in range(0, len(self), length):
+            starts = self.starts[first : first + length + 1]
+            rows = slice(int(starts[0]), int(starts[-1]))
+            sums = {name: column[rows] for name, column in self.sums.items()}
+            cut.append(
+                Tallies(starts - starts[0], self.author[rows], self.model[rows], sums, self.authors, self.models)
+            )
+        return cut
+
     def __len__(self) -> int:
         return len(self.starts) - 1
 

@@ -256,20 +256,13 @@ class Trends:
         Names are counted whoever read them; moods are those of what `model` read (None: for each what most of it was
         read by), so that one list has one scale.
         """
-        seen = _Plan.of(await self._begun(channels, window, zone), zone, now, None).window
-        tallies = await self._readings.entities(channels, seen, limit=CANDIDATES, kind=kind)
+        plan = _Plan.of(await self._begun(channels, window, zone), zone, now, None)
+        tallies = await self._readings.entities(channels, plan.window, limit=CANDIDATES, kind=kind)
         shown = [tally for tally in tallies if tally.people >= MINIMUM_AUTHORS][:limit]
-        return tuple(
-            [
-                EntityReading(
-                    tally,
-                    None
-                    if tally.kind is Kind.PERSON
-                    else await self.entity(channels, tally.key, window, zone, now, model=model),
-                )
-                for tally in shown
-            ]
-        )
+        scored = [tally.key for tally in shown if tally.kind is not Kind.PERSON]
+        named = await self._readings.each_entity(channels, scored, plan.edges)
+        readings = {key: _reading(plan, each, None, model=model) for key, each in zip(scored, named, strict=True)}
+        return tuple(EntityReading(tally, readings.get(tally.key)) for tally in shown)
 
     async def over_time(
         self, channels: Sequence[Channel], entities: Sequence[EntityReading], window: Window, zone: ZoneInfo,
@@ -279,12 +272,11 @@ class Trends:
         begun = await self._begun(channels, window, zone)
         plan = _Plan.of(begun, zone, now, _LONGER[step_for(begun)])
         edges = (*(piece.start for piece in plan.pieces), plan.pieces[-1].end)
-        lines = []
-        for entity in entities:
-            if entity.reading is not None:
-                tape = _Tape.of(plan.pieces, await self._readings.entity(channels, entity.tally.key, edges))
-                lines.append((entity.tally.name, _pieces(plan, tape)))
-        return plan.step, tuple(lines)
+        scored = [entity.tally for entity in entities if entity.reading is not None]
+        named = await self._readings.each_entity(channels, [tally.key for tally in scored], edges)
+        return plan.step, tuple(
+            (tally.name, _pieces(plan, _Tape.of(plan.pieces, each))) for tally, each in zip(scored, named, strict=True)
+        )
 
     async def pattern(self, channels: Sequence[Channel], window: Window, zone: ZoneInfo, now: datetime) -> Pattern:
         """How weekdays and hours differ. Raises StorageError.
@@ -323,9 +315,11 @@ class Trends:
         windows = [reading.window, *(piece.window for piece in reading.usual.pieces)]
         every = [tape.voices(window, model) for window in windows]
         tallies = await self._readings.entities(channels, reading.window, limit=CANDIDATES)
+        candidates = [t for t in tallies if t.people >= MINIMUM_AUTHORS and t.kind is not Kind.PERSON][:limit]
+        said = await self._readings.each_entity(channels, [tally.key for tally in candidates], tape.edges)
         found: list[Driver] = []
-        for tally in [t for t in tallies if t.people >= MINIMUM_AUTHORS and t.kind is not Kind.PERSON][:limit]:
-            named = _Tape.of(tape.pieces, await self._readings.entity(channels, tally.key, tape.edges), tape.numbers)
+        for tally, each in zip(candidates, said, strict=True):
+            named = _Tape.of(tape.pieces, each, tape.numbers)
             pairs = [(voices, named.voices(window, model)) for voices, window in zip(every, windows, strict=True)]
             found.append(Driver(tally, estimates.contribution(pairs[0], pairs[1:])))
         real = estimates.discoveries([driver.contribution.p_value for driver in found])
@@ -351,9 +345,10 @@ class Trends:
         edges = tuple(sorted({edge for each in (*windows, reading.window) for edge in (each.start, each.end)}))
         stretches = tuple(Window(start, end) for start, end in pairwise(edges))
         active = [tape.people(window) for window in windows]
-        for tally in shown:
-            named = _Tape.of(stretches, await self._readings.entity(channels, tally.key, edges))
-            counts = [named.people(window) for window in windows]
+        for tally, said in zip(
+            shown, await self._readings.each_entity(channels, [tally.key for tally in shown], edges), strict=True
+        ):
+            counts = [_Tape.of(stretches, said).people(window) for window in windows]
             if not any(counts) and sum(1 for each in active if each >= MINIMUM_AUTHORS) >= LEAST_EARLIER:
                 new.append(tally)
             elif len(counts) >= LEAST_EARLIER:
@@ -365,9 +360,11 @@ class Trends:
         gone: list[EntityTally] = []
         # Missed only if this list is whole: an entity below a cut list may still be named.
         missed = [tally for tally in then if tally.key not in keys] if len(now) < CANDIDATES else []
-        for tally in [t for t in missed if t.people >= 2 * MINIMUM_AUTHORS and len(windows) >= LEAST_EARLIER]:
-            named = _Tape.of(stretches, await self._readings.entity(channels, tally.key, edges))
-            counts = [named.people(window) for window in windows]
+        missed = [t for t in missed if t.people >= 2 * MINIMUM_AUTHORS and len(windows) >= LEAST_EARLIER]
+        for tally, said in zip(
+            missed, await self._readings.each_entity(channels, [tally.key for tally in missed], edges), strict=True
+        ):
+            counts = [_Tape.of(stretches, said).people(window) for window in windows]
             chance = estimates.absence(counts, active=tape.people(reading.window), usual_active=active)
             if chance * family <= estimates.FALSE_ABSENCES:
                 gone.append(tally)

@@ -99,24 +99,36 @@ class StoredReadings:
         """Author tallies of each window between `edges`."""
         async with self._database.reading() as connection:
             homes = await _homes(connection, channels)
-            found, _ = await _window_sums(connection, homes, _windows(edges), MESSAGES)
+            found, _ = await _window_sums(connection, homes, _windows(edges), [MESSAGES])
             return await _author_tallies(connection, found, len(edges) - 1)
 
     async def entity(
         self, channels: Sequence[Channel], key: str, edges: Sequence[datetime], /
     ) -> Sequence[Sequence[AuthorTally]]:
         """Author tallies of the messages that name `key`, or an alias of it, in each window."""
+        (found,) = await self.each_entity(channels, [key], edges)
+        return found
+
+    async def each_entity(
+        self, channels: Sequence[Channel], keys: Sequence[str], edges: Sequence[datetime], /
+    ) -> Sequence[Sequence[Sequence[AuthorTally]]]:
+        """As `entity`, for each of `keys`."""
         async with self._database.reading() as connection:
             homes = await _homes(connection, channels)
-            members = await _meaning(connection, key)
+            meant = await _meant(connection, keys)
             windows = _windows(edges)
+            members = sorted({about for abouts in meant for about in abouts})
+            found, rests = await _window_sums(connection, homes, windows, members)
+            every = joined([found, await _mentioned(connection, homes, rests, members, len(windows))])
             parts = [_NONE]
-            for about in members:
-                found, rests = await _window_sums(connection, homes, windows, about)
-                parts += [found, await _mentioned(connection, homes, rests, about)]
-            if len(members) > 1:
-                parts.append(await _named_twice(connection, homes, windows, members))
-            return await _author_tallies(connection, joined(parts).folded(), len(edges) - 1)
+            for place, abouts in enumerate(meant):
+                for about in abouts:
+                    parts.append(every.moved(members.index(about) * len(windows), place * len(windows), len(windows)))
+                if len(abouts) > 1:
+                    twice = await _named_twice(connection, homes, windows, abouts)
+                    parts.append(twice.moved(0, place * len(windows), len(windows)))
+            tallies = await _author_tallies(connection, joined(parts).folded(), len(keys) * len(windows))
+            return tallies.cut(len(windows))
 
     async def entities(
         self, channels: Sequence[Channel], window: Window, /, *, limit: int, kind: Kind | None = None
@@ -185,7 +197,7 @@ class StoredReadings:
         """What is in no mood of `window`."""
         async with self._database.reading() as connection:
             homes = await _homes(connection, channels)
-            found, _ = await _window_sums(connection, homes, [_quarters(window)], UNREAD)
+            found, _ = await _window_sums(connection, homes, [_quarters(window)], [UNREAD])
             named = {row.id: row.name for row in await connection.execute(select(reasons))}
             still = set_aside = 0
             rows = {row.channel: row for row in await connection.execute(_WAITING, _bounds(window))}
@@ -297,18 +309,22 @@ _REACH = select(func.min(rollups.c.end).label("first"), func.max(rollups.c.end).
 
 
 async def _window_sums(
-    connection: AsyncConnection, homes: Sequence[int], windows: Sequence[tuple[int, int]], about: int
+    connection: AsyncConnection, homes: Sequence[int], windows: Sequence[tuple[int, int]], abouts: Sequence[int]
 ) -> tuple[Entries, list[_Part]]:
-    """The sums of each window, as groups, and the stretches that no roll-up holds."""
-    spans = MESSAGE_SPANS if about <= 0 else ENTITY_SPANS
+    """The sums of each window, as groups, and the stretches that no roll-up holds.
+
+    All windows of the first of `abouts` come first, then those of the second.
+    """
+    spans = ENTITY_SPANS if all(about > 0 for about in abouts) else MESSAGE_SPANS
     needed, rests = await _pieces(connection, homes, windows, spans)
     keys = [[home, span, end] for home in homes for span, end in needed]
-    rows = (await connection.execute(_BUCKETS, {"buckets": keys, "about": about})).all()
+    rows = (await connection.execute(_BUCKETS, {"buckets": keys, "abouts": _rows(abouts)})).all()
+    first = {about: place * len(windows) for place, about in enumerate(abouts)}
     tallies, places, signs = [], [], []
     for row in rows:
         for place, sign in needed[row.span, row.end]:
             tallies.append(row.tallies)
-            places.append(place)
+            places.append(first[row.about] + place)
             signs.append(sign)
     return _grouped(tallies, places, signs), rests
 
@@ -327,9 +343,9 @@ _NONE = unpacked([])
 _given, (_home, _span, _end) = given("buckets", Integer, Integer, Integer)
 _of_given = _given.join(rollups, (rollups.c.home_id == _home) & (rollups.c.span == _span) & (rollups.c.end == _end))
 _BUCKETS = (
-    select(rollups.c.span, rollups.c.end, rollups.c.tallies)
+    select(rollups.c.span, rollups.c.end, rollups.c.about, rollups.c.tallies)
     .select_from(_of_given)
-    .where(rollups.c.about == bindparam("about"))
+    .where(among(rollups.c.about, "abouts"))
 )
 _MONTHS = (
     select(rollups.c.home_id, rollups.c.tallies).select_from(_of_given).where(rollups.c.about == bindparam("about"))
@@ -401,15 +417,18 @@ async def _alike(connection: AsyncConnection) -> _Alike:
     )
 
 
-async def _meaning(connection: AsyncConnection, key: str) -> list[int]:
-    """The entities that `key` means: itself and its aliases; none if it is hidden."""
+async def _meant(connection: AsyncConnection, keys: Sequence[str]) -> list[list[int]]:
+    """The entities that each of `keys` means: itself and its aliases; none if it is hidden."""
     meant = await meanings(connection)
-    key = canonical(storable(key))
-    final = meant.get(key, key)
-    if final is None:
-        return []
-    keys = {final, *(other for other, end in meant.items() if end == final)}
-    return [id_ for id_, _ in await connection.execute(_ENTITIES, {"keys": _rows(sorted(keys))})]
+    forms = [canonical(storable(key)) for key in keys]
+    finals = [meant.get(form, form) for form in forms]
+    members: dict[str, set[str]] = {final: {final} for final in finals if final is not None}
+    for key, final in meant.items():
+        if final in members:
+            members[final].add(key)
+    every = sorted({key for alike in members.values() for key in alike})
+    found = {key: id_ for id_, key in (await connection.execute(_ENTITIES, {"keys": _rows(every)})).all()}
+    return [[] if final is None else sorted(found[key] for key in members[final] if key in found) for final in finals]
 
 
 _keys, (_wanted_key,) = given("keys", Text)
@@ -448,9 +467,16 @@ async def _all_named(
 
 
 async def _mentioned(
-    connection: AsyncConnection, homes: Sequence[int], rests: Sequence[_Part], about: int | None = None
+    connection: AsyncConnection,
+    homes: Sequence[int],
+    rests: Sequence[_Part],
+    abouts: Sequence[int] | None = None,
+    windows: int = 0,
 ) -> Entries:
-    """What is named in `rests`, from the mentions themselves: of one entity by window, or of each entity."""
+    """What is named in `rests`, from the mentions themselves: of each entity, or of `abouts` by window.
+
+    Of those all `windows` of the first come first, then those of the second.
+    """
     if not rests:
         return _NONE
     stretches = [
@@ -458,14 +484,16 @@ async def _mentioned(
         for home in homes
         for place, part in enumerate(rests)
     ]
-    if about is None:
+    if abouts is None:
         rows = (await connection.execute(_ALL_NAMED, {"stretches": stretches})).all()
     else:
-        rows = (await connection.execute(_ONE_NAMED, {"stretches": stretches, "about": about})).all()
+        rows = (await connection.execute(_SOME_NAMED, {"stretches": stretches, "abouts": _rows(abouts)})).all()
     if not rows:
         return _NONE
     part, entity, author, model, label, score, count = np.array(rows, np.int64).T
-    group = entity if about is None else np.array([p.window for p in rests], np.int64)[part]
+    group = entity
+    if abouts is not None:
+        group = np.searchsorted(abouts, entity) * windows + np.array([p.window for p in rests], np.int64)[part]
     sign = np.array([p.rest.sign for p in rests], np.int64)[part, None]
     sums = np.stack([label < 0, label == 0, label > 0, count, score, score * score], axis=1)
     return Entries(group, author, model, sums * sign)
@@ -492,19 +520,19 @@ _ALL_NAMED = (
     .join(mentions, mentions.c.reading_id == readings.c.id)
     .group_by(_place, readings.c.id, mentions.c.entity_id)
 )
-_ONE_NAMED = (
+_SOME_NAMED = (
     select(*_named)
     .select_from(
         _stretches.join(
             mentions,
-            (mentions.c.entity_id == bindparam("about"))
+            among(mentions.c.entity_id, "abouts")
             & (mentions.c.home_id == _of_home)
             & (mentions.c.sent_at >= _start)
             & (mentions.c.sent_at < _stop),
         )
     )
     .join(readings, readings.c.id == mentions.c.reading_id)
-    .group_by(_place, readings.c.id)
+    .group_by(_place, readings.c.id, mentions.c.entity_id)
 )
 
 

@@ -108,6 +108,11 @@ class Entries:
         keep = group >= 0
         return Entries(group[keep], self.author[keep], self.model[keep], self.sums[keep])
 
+    def moved(self, first: int, to: int, groups: int) -> Entries:
+        """The entries of the `groups` from `first` on, as groups from `to` on."""
+        keep = (self.group >= first) & (self.group < first + groups)
+        return Entries(self.group[keep] - first + to, self.author[keep], self.model[keep], self.sums[keep])
+
     def packed(self, groups: int) -> list[bytes]:
         """The entries of each group 0 … `groups` - 1 as bytes, given that they are folded."""
         table = np.empty(len(self.group), ENTRY)

@@ -112,6 +112,11 @@ class ReadingsExample:
         naming = (read for read in self.reads if key in {canonical(name) for name in read.entities})
         return _tallies((read for read in naming if read.channel in channels), edges)
 
+    async def each_entity(
+        self, channels: Sequence[Channel], keys: Sequence[str], edges: Sequence[datetime], /
+    ) -> Sequence[Sequence[Sequence[AuthorTally]]]:
+        return [await self.entity(channels, key, edges) for key in keys]
+
     async def entity_names(self, channels: Sequence[Channel], /) -> Mapping[str, str]:
         return {canonical(n): n for read in self.reads if read.channel in channels for n in read.entities}
 
