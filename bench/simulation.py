@@ -124,6 +124,10 @@ class Simulated:
         """As entity, for several."""
         return [await self.entity(channels, key, edges) for key in keys]
 
+    async def entity_named(self, channels: Sequence[Channel], key: str, /) -> tuple[str, Kind] | None:
+        """Not asked here."""
+        return None
+
     async def entity_names(self, channels: Sequence[Channel], /) -> Mapping[str, str]:
         """Not asked here."""
         return {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol, assert_never
@@ -217,8 +217,7 @@ class Answers:
         here, time = where(looked_at.places), when(looked_at.span.words)
         channels = _asked(looked_at)
         asked = question.name or ""
-        names = await self._trends.names(channels)
-        key = await self._key(asked, names)
+        key = await self._key(asked, channels)
         reading = await self._trends.entity(channels, key, looked_at.span.window, question.zone, question.asked_at)
         # The same words for a name that nobody used and for one that a few did: who asks can't tell.
         if isinstance(reading.mood, TooFew) and reading.mood.people < MINIMUM_AUTHORS:
@@ -227,11 +226,11 @@ class Answers:
                 f"Fewer than {MINIMUM_AUTHORS} people named {asked} in {anywhere(looked_at.places)} {time}, "
                 "so nothing is shown."
             )
-            alike = await self._alike(asked, channels, names)
+            alike = await self._alike(asked, channels)
             lines = (shortened(line), *([f"Did you mean {listed(alike)}?"] if alike else []))
             suggestions = tuple(f"entity {name} {asked_again(looked_at)}" for name in alike)
             return Answer(title, lines, window=reading.window, suggestions=suggestions, ok=False)
-        name = names.get(key, asked)
+        name = await self._trends.name(channels, key) or asked
         person = await self._trends.person(channels, key, reading.window)
         if person is not None:
             line = (
@@ -271,10 +270,10 @@ class Answers:
             suggestions=(f"entities {asked_again(looked_at)}",),
         )
 
-    async def _key(self, asked: str, names: Mapping[str, str]) -> str:
+    async def _key(self, asked: str, channels: Sequence[Channel]) -> str:
         """The key of the entity that `asked` means, by the team's aliases."""
         key = canonical(asked)
-        if key in names or self._aliases is None:
+        if self._aliases is None or await self._trends.name(channels, key) is not None:
             return key
         meant = {alias.written: alias.meant for alias in await self._aliases.aliases()}
         seen = {key}
@@ -283,8 +282,9 @@ class Answers:
             seen.add(key)
         return key
 
-    async def _alike(self, asked: str, channels: Sequence[Channel], names: Mapping[str, str]) -> list[str]:
+    async def _alike(self, asked: str, channels: Sequence[Channel]) -> list[str]:
         """Names like `asked` that enough people used for them to be told."""
+        names = await self._trends.names(channels)
         alike = process.extract(canonical(asked), list(names), scorer=fuzz.WRatio, limit=10, score_cutoff=LIKE_ENOUGH)
         found: list[str] = []
         for key, *_ in alike:

@@ -56,7 +56,7 @@ def trends_answer(
         [f"{name} was spoken of {compared(change)} in mood than usual ({within(change)})." for name, change in changed]
         or [f"Most named in {here} {time}: {names}."]
     )  # fmt: skip
-    if not changed and any(entity.reading is not None and entity.reading.usual is not None for entity in found):
+    if not changed and any(entity.change is not None for entity in found):
         told.append("None of them is clearly spoken of otherwise than usual.")
     return Answer(
         title=f"Names over time in {here}, {looked_at.span.words}",
@@ -85,8 +85,6 @@ def _hours_sentence(moods: Sequence[float]) -> str:
 
 def _changed(found: Sequence[EntityReading]) -> list[tuple[str, Change]]:
     """Names whose change from the usual may be told though so many were looked at."""
-    tested = [
-        (entity.tally.name, entity.reading.usual.mood) for entity in found if entity.reading and entity.reading.usual
-    ]
+    tested = [(entity.tally.name, entity.change) for entity in found if entity.change is not None]
     real = estimates.discoveries([change.p_value for _, change in tested])
     return [each for each, is_real in zip(tested, real, strict=True) if is_real and each[1].is_clear]

@@ -261,6 +261,10 @@ class Readings(Protocol):
         """As `entity` for each of `keys`, but asked at once."""
         ...
 
+    async def entity_named(self, channels: Sequence[Channel], key: str, /) -> tuple[str, Kind] | None:
+        """The name and kind as which the entity `key` is most often written; None if it isn't named there."""
+        ...
+
     async def entity_names(self, channels: Sequence[Channel], /) -> Mapping[str, str]:
         """Every entity's key → name as most often written, for finding the one a person means."""
         ...

@@ -124,18 +124,15 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class EntityReading:
-    """An entity that enough people named, and what is known of the messages that name it; None for a person.
+    """An entity that enough people named, the mood of the messages that name it, and how that differs from the usual.
 
-    How a team speaks of one of its people is a score for an individual, and nobody gets one.
+    `mood` is None for a person: how a team speaks of one of its people is a score for an individual, and nobody gets
+    one. `change` is None where there is no usual.
     """
 
     tally: EntityTally
-    reading: Reading | None
-
-    @property
-    def mood(self) -> Mood | TooFew | None:
-        """The mood of the messages that name it."""
-        return None if self.reading is None else self.reading.mood
+    mood: Mood | TooFew | None = None
+    change: Change | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,8 +258,8 @@ class Trends:
         shown = [tally for tally in tallies if tally.people >= MINIMUM_AUTHORS][:limit]
         scored = [tally.key for tally in shown if tally.kind is not Kind.PERSON]
         named = await self._readings.each_entity(channels, scored, plan.edges)
-        readings = {key: _reading(plan, each, None, model=model) for key, each in zip(scored, named, strict=True)}
-        return tuple(EntityReading(tally, readings.get(tally.key)) for tally in shown)
+        spoken = {key: _spoken(plan, each, model) for key, each in zip(scored, named, strict=True)}
+        return tuple(EntityReading(tally, *spoken.get(tally.key, ())) for tally in shown)
 
     async def over_time(
         self, channels: Sequence[Channel], entities: Sequence[EntityReading], window: Window, zone: ZoneInfo,
@@ -272,7 +269,7 @@ class Trends:
         begun = await self._begun(channels, window, zone)
         plan = _Plan.of(begun, zone, now, _LONGER[step_for(begun)])
         edges = (*(piece.start for piece in plan.pieces), plan.pieces[-1].end)
-        scored = [entity.tally for entity in entities if entity.reading is not None]
+        scored = [entity.tally for entity in entities if entity.mood is not None]
         named = await self._readings.each_entity(channels, [tally.key for tally in scored], edges)
         return plan.step, tuple(
             (tally.name, _pieces(plan, _Tape.of(plan.pieces, each))) for tally, each in zip(scored, named, strict=True)
@@ -299,6 +296,9 @@ class Trends:
 
     async def person(self, channels: Sequence[Channel], key: str, window: Window) -> EntityTally | None:
         """The entity `key` if it is mostly read as a person, who is counted but never scored; else None."""
+        named = await self._readings.entity_named(channels, key)
+        if named is None or named[1] is not Kind.PERSON:
+            return None
         tallies = await self._readings.entities(channels, window, limit=EVERY, kind=Kind.PERSON)
         return next((tally for tally in tallies if tally.key == key), None)
 
@@ -396,6 +396,11 @@ class Trends:
         """The reactions given most, each by enough people."""
         found = await self._readings.reactions(channels, aligned(window))
         return tuple([reaction for reaction in found if reaction.people >= MINIMUM_AUTHORS][:limit])
+
+    async def name(self, channels: Sequence[Channel], key: str) -> str | None:
+        """The name of the entity `key` as most often written there; None if it isn't named there."""
+        named = await self._readings.entity_named(channels, key)
+        return None if named is None else named[0]
 
     async def names(self, channels: Sequence[Channel]) -> Mapping[str, str]:
         """Every entity's key and name; for matching what somebody asks about, not for showing."""
@@ -503,23 +508,27 @@ _Numbers = dict[str, int]
 
 @dataclass(frozen=True, slots=True)
 class _Tape:
-    """Author tallies, piece by piece. `author` are the columns' authors by numbers that other tapes may share."""
+    """Author tallies, piece by piece. `author` are the columns' authors by `numbers`, which other tapes may share.
+
+    Without `numbers` they are places among the authors of this tape alone.
+    """
 
     pieces: tuple[Window, ...]
     tallies: Tallies = field(repr=False)
     step: Integers
     author: Integers = field(repr=False)
-    numbers: _Numbers = field(repr=False)
+    numbers: _Numbers | None = field(repr=False)
 
     @classmethod
     def of(
         cls, pieces: Sequence[Window], tallies: Sequence[Sequence[AuthorTally]], numbers: _Numbers | None = None
     ) -> _Tape:
         """What was said in `pieces`. Authors without a number get one; tapes to be compared share their `numbers`."""
-        columns, numbers = Tallies.of(tallies), {} if numbers is None else numbers
-        number = np.array([numbers.setdefault(name, len(numbers)) for name in columns.authors], np.int64)
-        step = np.repeat(np.arange(len(pieces)), np.diff(columns.starts))
-        return cls(tuple(pieces), columns, step, number[columns.author], numbers)
+        columns = Tallies.of(tallies)
+        author = columns.author
+        if numbers is not None:
+            author = np.array([numbers.setdefault(name, len(numbers)) for name in columns.authors], np.int64)[author]
+        return cls(tuple(pieces), columns, np.repeat(np.arange(len(pieces)), np.diff(columns.starts)), author, numbers)
 
     @property
     def edges(self) -> tuple[datetime, ...]:
@@ -561,15 +570,11 @@ def _reading(
     model: str | None = None,
     numbers: _Numbers | None = None,
 ) -> Reading:
-    edges = plan.edges
-    tape = _Tape.of([Window(start, end) for start, end in pairwise(edges)], tallies, numbers)
+    tape = _taped(plan, tallies, {} if numbers is None else numbers)
     models = tape.read_by(plan.window)
     model = model or tape.read_most(plan.window)
     earlier = tuple(_piece(tape, window, None, complete=True) for window in plan.earlier)
-    usable = [window for window in plan.earlier if _is_usable(tape.voices(window, model))]
-    beside = [tape.voices(window, model) for window in usable]
-    voices = tape.voices(plan.window, model)
-    mood = estimates.mood(voices, beside=beside, least_messages=MINIMUM_MESSAGES, least_people=MINIMUM_AUTHORS)
+    mood, usable = _mood(plan, tape, model)
     known = isinstance(mood, Mood)
     return Reading(
         window=plan.window,
@@ -587,8 +592,28 @@ def _reading(
     )
 
 
-def _is_usable(voices: Said) -> bool:
-    return isinstance(_least(voices), Mood)
+def _spoken(
+    plan: _Plan, tallies: Sequence[Sequence[AuthorTally]], model: str | None
+) -> tuple[Mood | TooFew, Change | None]:
+    """What a list tells of some messages: what `mood` and `usual.mood` of their Reading would be."""
+    tape = _taped(plan, tallies)
+    model = model or tape.read_most(plan.window)
+    mood, usable = _mood(plan, tape, model)
+    has_usual = isinstance(mood, Mood) and len(usable) >= LEAST_EARLIER
+    return mood, _changed(tape, plan.window, usable, model, "score") if has_usual else None
+
+
+def _taped(plan: _Plan, tallies: Sequence[Sequence[AuthorTally]], numbers: _Numbers | None = None) -> _Tape:
+    return _Tape.of([Window(start, end) for start, end in pairwise(plan.edges)], tallies, numbers)
+
+
+def _mood(plan: _Plan, tape: _Tape, model: str | None) -> tuple[Mood | TooFew, list[Window]]:
+    """The mood of a plan's window, and which of the windows before it can be used."""
+    usable = [window for window in plan.earlier if isinstance(_least(tape.voices(window, model)), Mood)]
+    beside = [tape.voices(window, model) for window in usable]
+    voices = tape.voices(plan.window, model)
+    mood = estimates.mood(voices, beside=beside, least_messages=MINIMUM_MESSAGES, least_people=MINIMUM_AUTHORS)
+    return mood, usable
 
 
 def _pieces(plan: _Plan, tape: _Tape) -> tuple[Piece, ...]:
@@ -609,10 +634,15 @@ def _shares(tape: _Tape, window: Window, model: str | None) -> Shares:
 
 
 def _usual(tape: _Tape, window: Window, usable: Sequence[Window], model: str | None) -> Usual:
-    def changed(quantity: str) -> Change:
-        return estimates.change(
-            tape.voices(window, model, quantity), [tape.voices(each, model, quantity) for each in usable]
-        )
+    return Usual(
+        mood=_changed(tape, window, usable, model, "score"),
+        negative=_changed(tape, window, usable, model, "negative"),
+        positive=_changed(tape, window, usable, model, "positive"),
+        pieces=tuple(_piece(tape, each, model, complete=True) for each in usable),
+    )
 
-    pieces = tuple(_piece(tape, each, model, complete=True) for each in usable)
-    return Usual(changed("score"), changed("negative"), changed("positive"), pieces)
+
+def _changed(tape: _Tape, window: Window, usable: Sequence[Window], model: str | None, quantity: str) -> Change:
+    return estimates.change(
+        tape.voices(window, model, quantity), [tape.voices(each, model, quantity) for each in usable]
+    )

@@ -115,20 +115,19 @@ class StoredReadings:
         """As `entity`, for each of `keys`."""
         async with self._database.reading() as connection:
             homes = await _homes(connection, channels)
-            meant = await _meant(connection, keys)
-            windows = _windows(edges)
-            members = sorted({about for abouts in meant for about in abouts})
-            found, rests = await _window_sums(connection, homes, windows, members)
-            every = joined([found, await _mentioned(connection, homes, rests, members, len(windows))])
-            parts = [_NONE]
-            for place, abouts in enumerate(meant):
-                for about in abouts:
-                    parts.append(every.moved(members.index(about) * len(windows), place * len(windows), len(windows)))
-                if len(abouts) > 1:
-                    twice = await _named_twice(connection, homes, windows, abouts)
-                    parts.append(twice.moved(0, place * len(windows), len(windows)))
-            tallies = await _author_tallies(connection, joined(parts).folded(), len(keys) * len(windows))
-            return tallies.cut(len(windows))
+            meant = [tuple(members) for members in await _meant(connection, keys)]
+            windows, alike = _windows(edges), list(dict.fromkeys(meant))
+            place = {about: number for number, members in enumerate(alike) for about in members}
+            found, rests = await _window_sums(connection, homes, windows, sorted(place))
+            parts = [found, await _mentioned(connection, homes, rests, sorted(place), len(windows))]
+            parts = [joined(parts).led([place[about] for about in sorted(place)], len(windows))]
+            for number, members in enumerate(alike):
+                if len(members) > 1:
+                    twice = await _named_twice(connection, homes, windows, members)
+                    parts.append(twice.led([number], len(windows)))
+            tallies = await _author_tallies(connection, joined(parts).folded(), len(alike) * len(windows))
+            found_of = dict(zip(alike, tallies.cut(len(windows)), strict=True))
+            return [found_of[members] for members in meant]
 
     async def entities(
         self, channels: Sequence[Channel], window: Window, /, *, limit: int, kind: Kind | None = None
@@ -161,6 +160,16 @@ class StoredReadings:
             for bucket in buckets:  # one at a time, so that whoever records is held up by one at most
                 async with self._database.writing() as connection:
                     await pack(connection, self._database, bucket)
+
+    async def entity_named(self, channels: Sequence[Channel], key: str, /) -> tuple[str, Kind] | None:
+        """Name and kind of the entity `key` as most often written there."""
+        async with self._database.reading() as connection:
+            homes = await _homes(connection, channels)
+            alike = await _alike(connection)
+            (members,) = await _meant(connection, [key])
+            firsts = {first for id_ in members if (first := alike.first.get(id_, id_)) is not None}
+            named = await _entity_names(connection, homes, alike, sorted(firsts))
+        return next(((name, kind) for found, name, kind in named.values() if found == key), None)
 
     async def entity_names(self, channels: Sequence[Channel], /) -> Mapping[str, str]:
         """Every entity's key → name as most often written there."""

@@ -108,10 +108,11 @@ class Entries:
         keep = group >= 0
         return Entries(group[keep], self.author[keep], self.model[keep], self.sums[keep])
 
-    def moved(self, first: int, to: int, groups: int) -> Entries:
-        """The entries of the `groups` from `first` on, as groups from `to` on."""
-        keep = (self.group >= first) & (self.group < first + groups)
-        return Entries(self.group[keep] - first + to, self.author[keep], self.model[keep], self.sums[keep])
+    def led(self, places: Sequence[int], length: int) -> Entries:
+        """Stretches of `length` groups led to `places`: the first to that of the first of them, and so on."""
+        place = np.array(places, np.int64)
+        group = place[self.group // length] * length + self.group % length if len(self.group) else self.group
+        return Entries(group, self.author, self.model, self.sums)
 
     def packed(self, groups: int) -> list[bytes]:
         """The entries of each group 0 … `groups` - 1 as bytes, given that they are folded."""

@@ -117,6 +117,10 @@ class ReadingsExample:
     ) -> Sequence[Sequence[Sequence[AuthorTally]]]:
         return [await self.entity(channels, key, edges) for key in keys]
 
+    async def entity_named(self, channels: Sequence[Channel], key: str, /) -> tuple[str, Kind] | None:
+        name = (await self.entity_names(channels)).get(key)
+        return None if name is None else (name, self.kinds.get(key, Kind.PRODUCT))
+
     async def entity_names(self, channels: Sequence[Channel], /) -> Mapping[str, str]:
         return {canonical(n): n for read in self.reads if read.channel in channels for n in read.entities}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from math import sqrt
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from bot import estimates
-from bot.estimates import Change, Mood, Share, TooFew, Voice
+from bot.estimates import Change, Mood, Share, TooFew, Voice, Voices
 
 
 def a_voice(author: int, score: float, *, messages: int = 1, step: int = 0) -> Voice:
@@ -128,6 +129,35 @@ def test_a_mood_lies_in_its_interval_and_on_the_scale_in_any_order(cells: list[t
     else:
         assert isinstance(forth, TooFew)
         assert forth.people < 2
+
+
+def as_columns(window: list[Voice]) -> Voices:
+    """The same voices, whose authors are called by numbers."""
+    return Voices(
+        author=np.array([int(voice.author) for voice in window]),
+        step=np.array([voice.step for voice in window]),
+        messages=np.array([float(voice.messages) for voice in window]),
+        total=np.array([voice.total for voice in window]),
+    )
+
+
+def test_voices_as_columns_say_what_they_say_one_by_one():
+    windows = weeks(np.random.default_rng(6), 7)
+    named = [week[::3] for week in windows]
+    columns, named_columns = [as_columns(week) for week in windows], [as_columns(week) for week in named]
+
+    (first, *rest), (first_columns, *rest_columns) = windows, columns
+    pairs, pairs_columns = list(zip(windows, named, strict=True)), list(zip(columns, named_columns, strict=True))
+    for one_by_one, at_once in (
+        (estimates.mood(first, beside=rest), estimates.mood(first_columns, beside=rest_columns)),
+        (estimates.difference(first, rest[0]), estimates.difference(first_columns, rest_columns[0])),
+        (estimates.change(first, rest), estimates.change(first_columns, rest_columns)),
+        (
+            estimates.contribution(pairs[0], pairs[1:]),
+            estimates.contribution(pairs_columns[0], pairs_columns[1:]),
+        ),
+    ):
+        assert astuple(at_once) == pytest.approx(astuple(one_by_one), rel=1e-9)
 
 
 def test_a_label_that_nobody_used_may_still_be_used():

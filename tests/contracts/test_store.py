@@ -134,6 +134,8 @@ READING: dict[str, Call] = {
     "tallies": lambda s: s.readings.tallies([GENERAL], [TODAY.start, TODAY.end]),
     "entities": lambda s: s.readings.entities([GENERAL], TODAY, limit=5),
     "entity": lambda s: s.readings.entity([GENERAL], "jenkins", [TODAY.start, TODAY.end]),
+    "each_entity": lambda s: s.readings.each_entity([GENERAL], ["jenkins"], [TODAY.start, TODAY.end]),
+    "entity_named": lambda s: s.readings.entity_named([GENERAL], "jenkins"),
     "entity_names": lambda s: s.readings.entity_names([GENERAL]),
     "threads": lambda s: s.readings.threads([GENERAL], TODAY, limit=5),
     "reactions": lambda s: s.readings.reactions([GENERAL], TODAY),
@@ -940,6 +942,29 @@ async def test_aliases_apply_to_the_past_and_a_message_that_names_both_is_one(st
     assert await storage.readings.entity([GENERAL], "Hudson", [TODAY.start, TODAY.end]) == windows[:1]
     assert await storage.readings.entity([GENERAL], "Berlin", [TODAY.start, TODAY.end]) == ((),)
     assert await storage.readings.entity_names([GENERAL]) == {"jenkins": "Jenkins", "kubernetes": "Kubernetes"}
+
+
+async def test_entities_asked_at_once_are_those_asked_one_by_one(storage: Storage):
+    await _talk_of_tools(storage)
+    await storage.names.alias("Hudson", "Jenkins")
+    await storage.names.alias("berlin", None)
+    edges = [TODAY.start, AT + HOUR / 4, TODAY.end]
+    keys = ["kubernetes", "hudson", "berlin", "nobody", "jenkins"]
+
+    assert await storage.readings.each_entity([GENERAL], keys, edges) == [
+        await storage.readings.entity([GENERAL], key, edges) for key in keys
+    ]
+    assert await storage.readings.each_entity([GENERAL], [], edges) == []
+
+
+async def test_an_entity_is_named_as_it_is_most_often_written_there(storage: Storage):
+    await _talk_of_tools(storage)
+    await storage.names.alias("Hudson", "Jenkins")
+
+    assert await storage.readings.entity_named([GENERAL], "jenkins") == ("Jenkins", Kind.PRODUCT)
+    assert await storage.readings.entity_named([RANDOM], "jenkins") == ("JENKINS", Kind.PRODUCT)
+    assert await storage.readings.entity_named([GENERAL], "hudson") is None
+    assert await storage.readings.entity_named([RANDOM], "kubernetes") is None
 
 
 async def test_names_of_a_private_channel_are_not_offered_elsewhere(storage: Storage):
