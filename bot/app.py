@@ -7,7 +7,7 @@ import gc
 import getpass
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,13 +29,13 @@ from bot.analysis.budget import Spending
 from bot.answer import Answer
 from bot.answers import Answers
 from bot.chart import Charts
-from bot.errors import AlreadyRunning, ConfigurationError, OtherKey, RoomtoneError
+from bot.errors import AlreadyRunning, ConfigurationError, NoDatabase, OtherKey, QuestionError, RoomtoneError
 from bot.importing import Report, bring_in
 from bot.ingest import Ingest
 from bot.keys import given_key, kept_key, key_path
 from bot.message import Platform
 from bot.privacy import Key, Pseudonyms
-from bot.question import Place, parse
+from bot.question import Place, Subject, parse
 from bot.rereading import Reread, read_again
 from bot.settings import PREFIX, Settings
 from bot.shapes import planned_as_json
@@ -43,7 +43,7 @@ from bot.subscribing import Subscribing
 from bot.supervision import kept_up, together
 from bot.trends import Trends
 from bot.writer import Writer
-from storage import Storage, check, open_storage
+from storage import Storage, check, open_storage, shown
 
 if TYPE_CHECKING:
     from adapters.slack.client import Slack
@@ -71,17 +71,31 @@ class App:
         )
 
     async def ask(self, text: str, *, here: Place | None = None, zone: ZoneInfo | None = None) -> Answer:
-        """Answer a question as the operator at this machine asks it. Raises QuestionError."""
+        """Answer a question as the operator at this machine asks it. Raises QuestionError, ConfigurationError."""
         places = await self.places()
-        question = parse(
-            text,
-            places=places,
-            here=here,
-            now=datetime.now(UTC),
-            zone=zone or self.zone,
-            asker=self.pseudonyms.of(Platform.CONSOLE, "shell", getpass.getuser()),
-        )
+        try:
+            question = parse(
+                text,
+                places=places,
+                here=here,
+                now=datetime.now(UTC),
+                zone=zone or self.zone,
+                asker=self.pseudonyms.of(Platform.CONSOLE, "shell", getpass.getuser()),
+            )
+        except QuestionError:
+            if not places:
+                raise ConfigurationError(NOTHING_YET) from None
+            raise
+        if not places and question.subject in ABOUT_CHANNELS:
+            raise ConfigurationError(NOTHING_YET)
         return await self.answers.answer(question, visible=await self.places())
+
+
+NOTHING_YET = (
+    "Nothing is read yet: `roomtone import PATH` brings a chat export in, `roomtone run` listens, and --sample shows a "
+    "made-up workspace."
+)
+ABOUT_CHANNELS = frozenset(Subject) - {Subject.HELP, Subject.PRIVACY, Subject.STATUS, Subject.OPT_OUT, Subject.OPT_IN}
 
 
 @asynccontextmanager
@@ -374,20 +388,26 @@ async def examine(settings: Settings, *, database: str | None, retry: bool = Fal
     findings = [*doctor.installation(), *doctor.environment(os.environ, known)]
     here = settings.model_copy(update={"database_url": url})
     findings += await readers.examined(here, _account(here))
+    started: Mapping[str, Collection[int]] = {}
     try:
-        async with opened(settings, database=database) as app:
+        async with opened(settings, database=database, existing=True) as app:
             channels = await app.storage.readings.channels()
             messages = sum(summary.messages for summary in channels)
             findings.append(
-                doctor.Finding("database", True, f"{url}: {messages:,} messages read in {len(channels):,} channels.")
+                doctor.Finding(
+                    "database", True, f"{shown(url)}: {messages:,} messages read in {len(channels):,} channels."
+                )
             )
             if retry:
                 await app.storage.inbox.try_again()
             findings += doctor.inbox(await app.storage.inbox.count())
             findings += await _examine_posts(app)
-            findings += await _examine_discord(app, settings)
+            started = await _started_on_discord(app)
+    except NoDatabase as error:
+        findings.append(doctor.Finding("database", True, str(error)))
     except RoomtoneError as error:
         findings.append(doctor.Finding("database", False, str(error)))
+    findings += await _examine_discord(settings, started)
     findings += await _examine_slack(settings)
     key = settings.key_file or key_path(url)
     if settings.key is None:
@@ -406,12 +426,18 @@ async def _examine_posts(app: App) -> Sequence[doctor.Finding]:
     return [*doctor.posts(len(wanted), named)]
 
 
-async def _examine_discord(app: App, settings: Settings) -> Sequence[doctor.Finding]:
+async def _started_on_discord(app: App) -> Mapping[str, Collection[int]]:
+    from adapters.discord.checks import started
+
+    return await started(app.storage.notes)
+
+
+async def _examine_discord(settings: Settings, started: Mapping[str, Collection[int]]) -> Sequence[doctor.Finding]:
     if settings.discord_token is None:
         return ()
-    from adapters.discord.checks import examine, started
+    from adapters.discord.checks import examine
 
-    return await examine(settings.discord_token.get_secret_value(), await started(app.storage.notes))
+    return await examine(settings.discord_token.get_secret_value(), started)
 
 
 async def _examine_slack(settings: Settings) -> Sequence[doctor.Finding]:

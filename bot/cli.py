@@ -231,7 +231,7 @@ def reanalyze(
     with _bytes_bar("Reading again") as progress:
 
         async def work(settings: Settings) -> app.Reread:
-            async with app.opened(settings, database=database, works=True) as opened:
+            async with app.opened(settings, database=database, works=True, existing=True) as opened:
                 return await app.reread_paths(
                     opened, paths or (), workspace=workspace, channel=channel, progress=progress
                 )
@@ -314,17 +314,24 @@ def _answer(
             return await opened.ask(text, zone=_zone(zone))
 
     answer = perform(work)
+    if json_:
+        print_json(answer_as_json(answer))
+    else:
+        out.print(app.render(answer, width=out.width))
     if chart is not None:
         if answer.chart is None:
             err.print(Text("This answer has no chart.", style="yellow"))
         else:
             from bot.chart import draw
 
-            chart.write_bytes(draw(answer.chart, dark=dark))
-    if json_:
-        print_json(answer_as_json(answer))
-    else:
-        out.print(app.render(answer, width=out.width))
+            _write(chart, draw(answer.chart, dark=dark))
+
+
+def _write(path: Path, picture: bytes) -> None:
+    try:
+        path.write_bytes(picture)
+    except OSError as error:
+        raise ConfigurationError(f"{path} can't be written: {error.strerror}.") from None
 
 
 def _zone(name: str | None) -> ZoneInfo | None:
@@ -433,12 +440,12 @@ def evaluate(
                 progress=lambda lines: bar.advance(task, lines),
             )
         ):
-            if picture is not None and isinstance(result, Evaluation):
-                picture.write_bytes(draw(result))
             if json_:
                 print_json(result.as_json())
             else:
                 out.print(report.show(result, failures=show_errors))
+            if picture is not None and isinstance(result, Evaluation):
+                _write(picture, draw(result))
 
 
 @cli.command()
@@ -542,7 +549,7 @@ def _with_names(database: str | None, work: Callable[[Any], Coroutine[Any, Any, 
     from bot import app
 
     async def inside(settings: Settings) -> T:
-        async with app.opened(settings, database=database) as opened:
+        async with app.opened(settings, database=database, existing=True) as opened:
             return await work(opened.storage.names)
 
     return perform(inside)

@@ -3,6 +3,7 @@
     RoomtoneError                 anything Roomtone says to a person; its text says what to do next
     ├── ConfigurationError        a setting is missing, wrong or contradicts another
     │   ├── AlreadyRunning        another process works on this database
+    │   ├── NoDatabase            there is none yet where one was to be read
     │   └── OtherKey              this database was made with another key
     ├── QuestionError             words that aren't a question we can answer; carries the nearest suggestion
     ├── ImportFileError           a file that can't be read as the export it claims to be
@@ -34,6 +35,10 @@ class ConfigurationError(RoomtoneError):
 
 class AlreadyRunning(ConfigurationError):
     """Another process works on this database."""
+
+
+class NoDatabase(ConfigurationError):
+    """There is no database yet where one was to be read."""
 
 
 class OtherKey(ConfigurationError):

@@ -11,7 +11,7 @@ from bot.analysis.budget import Spending
 from bot.privacy import Key
 from bot.store import Cursors, Held, Inbox, Ledger, Names, Notes, Readings, Rereading, Subscriptions
 from storage.cursors import StoredCursors
-from storage.engine import check, connected
+from storage.engine import check, connected, shown
 from storage.held import StoredHeld
 from storage.inbox import LEASE, StoredInbox
 from storage.ledger import StoredLedger
@@ -23,7 +23,7 @@ from storage.seal import Seal
 from storage.spending import StoredSpending
 from storage.subscriptions import StoredSubscriptions
 
-__all__ = ["Storage", "check", "open_storage"]
+__all__ = ["Storage", "check", "open_storage", "shown"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 from sqlalchemy import Table, bindparam, event, func, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
@@ -30,7 +31,7 @@ from sqlalchemy.sql import ColumnElement, FromClause
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import JSON, TypeEngine
 
-from bot.errors import AlreadyRunning, ConfigurationError, StorageBusy, StorageError, StorageFull
+from bot.errors import AlreadyRunning, ConfigurationError, NoDatabase, StorageBusy, StorageError, StorageFull
 
 BUSY_SECONDS = 5.0
 """How long a transaction waits for its turn before it says StorageBusy."""
@@ -44,9 +45,17 @@ _ONE_RECORDER = 0x526F6F6D  # PostgreSQL advisory lock: roll-ups are read, chang
 class Database:
     """One database: `writing` for a change, `reading` for a question."""
 
-    def __init__(self, url: URL, writer: AsyncEngine, readers: AsyncEngine, path: Path | None) -> None:
+    def __init__(
+        self,
+        url: URL,
+        writer: AsyncEngine,
+        readers: AsyncEngine,
+        path: Path | None,
+        opened: Sequence[aiosqlite.Connection] = (),
+    ) -> None:
         self._writer = writer
         self._readers = readers
+        self._opened = opened
         self._place = str(path) if path else f"the database on {url.host or 'this machine'}"
         self._path = path
         self._turn = asyncio.Lock()
@@ -94,6 +103,8 @@ class Database:
         # Readers first: the last connection to close folds the write-ahead log into the file.
         await self._readers.dispose()
         await self._writer.dispose()
+        for connection in self._opened:
+            await _ended(connection)
         for lock in self._locks.values():
             os.close(lock)
         self._locks.clear()
@@ -149,13 +160,18 @@ async def connected(address: str) -> AsyncIterator[Database]:
 
 
 def check(address: str, *, existing: bool = False) -> None:
-    """Raise ConfigurationError if `address` is no database's, or if it must be `existing` and its file isn't there."""
+    """Raise ConfigurationError if `address` is no database's, NoDatabase if it must be `existing` and isn't there."""
     _, path = parsed(address)
     if existing and path is not None and not path.exists():
-        raise ConfigurationError(
-            f"there is no database at {path} yet: `roomtone import PATH` makes one of a chat export, `roomtone run` "
+        raise NoDatabase(
+            f"There is no database at {path} yet: `roomtone import PATH` makes one of a chat export, `roomtone run` "
             "one that listens, and --sample shows a made-up one"
         )
+
+
+def shown(address: str) -> str:
+    """`address` as it may be told: without its password."""
+    return make_url(address).render_as_string(hide_password=True) if "://" in address else address
 
 
 def parsed(address: str) -> tuple[URL, Path | None]:
@@ -194,11 +210,28 @@ _ADDRESSES = "set ROOMTONE_DATABASE_URL to sqlite:///roomtone.db or postgresql:/
 
 def _on_sqlite(url: URL, path: Path) -> Database:
     _reserve(path)
-    writer = create_async_engine(url, pool_size=1, max_overflow=0, connect_args={"timeout": BUSY_SECONDS})
-    readers = create_async_engine(url, pool_size=READERS, max_overflow=0, connect_args={"timeout": BUSY_SECONDS})
+    opened: list[aiosqlite.Connection] = []
+
+    def opening(*arguments: Any, **options: Any) -> aiosqlite.Connection:
+        opened[:] = [connection for connection in opened if connection._thread.is_alive()]
+        connection = aiosqlite.connect(*arguments, **options)
+        connection._thread.daemon = True  # as SQLAlchemy's own way of opening has it
+        opened.append(connection)
+        return connection
+
+    how = {"timeout": BUSY_SECONDS, "async_creator_fn": opening}
+    writer = create_async_engine(url, pool_size=1, max_overflow=0, connect_args=how)
+    readers = create_async_engine(url, pool_size=READERS, max_overflow=0, connect_args=how)
     _set_up_sqlite(writer, _PRAGMAS + _WRITER_PRAGMAS, "BEGIN IMMEDIATE")
     _set_up_sqlite(readers, _PRAGMAS + _READER_PRAGMAS, "BEGIN")
-    return Database(url, writer, readers, path)
+    return Database(url, writer, readers, path, opened)
+
+
+async def _ended(connection: aiosqlite.Connection) -> None:
+    """Wait for a connection's thread: one whose task was cancelled is in no pool, and may still be at work."""
+    if connection._thread.is_alive():
+        connection.stop()
+        await asyncio.to_thread(connection._thread.join, BUSY_SECONDS)
 
 
 def _reserve(path: Path) -> None:

@@ -46,9 +46,13 @@ class StoredNames:
             table = {
                 row.key: row.meant_key for row in await connection.execute(select(aliases.c.key, aliases.c.meant_key))
             }
+            table.pop(key, None)  # what it means so far goes
             if meant_key is not None and _leads_to(table, meant_key) == key:
                 raise ConfigurationError(
-                    f"'{written}' can't mean '{meant}', because '{meant}' already means '{written}': unalias that first"
+                    f"{written!r} can't mean {meant!r}, because {meant!r} means {written!r} already; "
+                    "`roomtone names remove` takes an alias back."
+                    if meant_key != key
+                    else f"{written!r} and {meant!r} are one name already."
                 )
             row = {
                 "written": storable(written),
@@ -72,9 +76,10 @@ async def meanings(connection: AsyncConnection) -> Mapping[str, str | None]:
 
 
 def _leads_to(table: Mapping[str, str | None], key: str) -> str | None:
-    # Ends, because a circle is never let in.
     end: str | None = key
-    while end is not None and end in table:
+    seen = set()
+    while end is not None and end in table and end not in seen:  # no circle is let in, but one may be there
+        seen.add(end)
         end = table[end]
     return end
 

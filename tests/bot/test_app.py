@@ -203,7 +203,8 @@ async def test_a_question_after_the_status_shows_what_hosted_inference_used_and_
         f"Sent to a hosted model: {asked} of 1,000 requests today ({1000 - asked} left), "
         f"{asked} of 30,000 requests this month ({30_000 - asked:,} left).",
     )
-    assert re.fullmatch(rf"{asked - 2} calls? failed today; one takes \d+\.\d\d s\.", answer.lines[2])
+    # Both tasks are asked at once: where one is refused, the other is given up, at times before it was counted.
+    assert re.fullmatch(r"(1 call|2 calls) failed today; one takes \d+\.\d\d s\.", answer.lines[2])
     assert re.fullmatch(r"The latest failure was at .+ UTC: The server doesn't accept the token .*", answer.lines[3])
     assert answer.lines[4:] == ("Its token is 0 days old; it should be replaced after 30.",)
     assert "secret-of-ours" not in str(answer)

@@ -152,14 +152,14 @@ def test_a_question_that_cannot_be_answered_gets_a_sentence_and_a_non_zero_exit(
 
 def test_an_alias_and_a_hidden_name_apply_to_the_past(imported, tmp_path):
     database = shutil.copy(imported[0], tmp_path / "roomtone.db")
-    before = roomtone("ask", "entities #backend 2026", "--json", database=database).stdout
+    before = roomtone("ask", "entities #backend October 2026", "--json", database=database).stdout
     roomtone("names", "hide", "Jenkins", database=database)
-    hidden = roomtone("ask", "entities #backend 2026", "--json", database=database).stdout
+    hidden = roomtone("ask", "entities #backend October 2026", "--json", database=database).stdout
     roomtone("names", "remove", "jenkins", database=database)
 
     assert "jenkins" in before.lower()
     assert "jenkins" not in hidden.lower()
-    assert roomtone("ask", "entities #backend 2026", "--json", database=database).stdout == before
+    assert roomtone("ask", "entities #backend October 2026", "--json", database=database).stdout == before
 
 
 def test_the_terminal_ends_with_its_input_after_a_digest_of_the_sample(empty):
@@ -266,3 +266,31 @@ def test_help_names_every_verb(empty):
     assert all(
         verb in done.stdout for verb in ("run", "import", "ask", "digest", "analyze", "channels", "doctor", "evaluate")
     )
+
+
+@pytest.mark.parametrize("verb", [["names", "alias", "k8s", "Kubernetes"], ["reanalyze"], ["doctor", "--retry"]])
+def test_a_mistyped_database_is_not_made(tmp_path, verb):
+    done = roomtone(*verb, database=tmp_path / "mistyped.db", key="")
+
+    assert "no database" in done.stdout + done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_chart_that_cannot_be_written_is_said_after_the_answer(imported, tmp_path):
+    picture = tmp_path / "nowhere" / "x.png"
+    done = roomtone("ask", "mood #backend last 5 weeks", "--chart", picture, database=imported[0])
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "can't be written" in " ".join(done.stderr.split())
+    assert "messages by" in " ".join(done.stdout.split())
+
+
+def test_a_question_to_a_database_with_nothing_in_it_says_how_to_begin(tmp_path):
+    (tmp_path / "nothing.jsonl").write_text("")
+    database = tmp_path / "roomtone.db"
+    roomtone("import", tmp_path / "nothing.jsonl", database=database, key="ab" * 32)
+    done = roomtone("ask", "mood #general last month", database=database, key="ab" * 32)
+
+    assert done.returncode == 1
+    assert "roomtone import" in done.stderr

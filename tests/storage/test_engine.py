@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 import storage.engine
 from bot.errors import ConfigurationError, NewerSchema, StorageBusy, StorageError, StorageFull
 from bot.message import Message
 from bot.privacy import Key
-from storage import Storage, open_storage
+from storage import Storage, open_storage, shown
 from storage.schema import SCHEMA
 from storage.tables import metadata
 from tests.conftest import KEY
@@ -250,32 +253,28 @@ except RoomtoneError as error:
 
 
 @pytest.fixture
-def readable(tmp_path: Path) -> Iterator[Path]:
-    """A folder that another user may enter."""
-    entered = [path for path in (tmp_path, *tmp_path.parents) if not path.stat().st_mode & 0o001]
-    modes = [path.stat().st_mode for path in entered]
-    for path in entered:
-        path.chmod(path.stat().st_mode | 0o055)
-    yield tmp_path
-    for path, mode in zip(entered, modes, strict=True):
-        path.chmod(mode)
+def readable(database: Path) -> Iterator[Path]:
+    """A copy of the database in a folder that another user may enter: those of pytest are shared, and its own."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(shutil.copy(database, folder))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
-def test_a_read_only_database_says_so_and_stays_as_it_was(database: Path, readable: Path):
-    database.chmod(0o644)
-    before = database.read_bytes()
-    said, _ = _start(READ_ONLY, str(database)).communicate(timeout=60)
+def test_a_read_only_database_says_so_and_stays_as_it_was(readable: Path):
+    readable.chmod(0o644)
+    before = readable.read_bytes()
+    said, _ = _start(READ_ONLY, str(readable)).communicate(timeout=60)
 
     assert said.startswith(StorageFull.__name__)
     assert "read-only" in said or "writable" in said
-    assert database.read_bytes() == before
+    assert readable.read_bytes() == before
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
-def test_a_database_that_may_not_be_read_says_so(database: Path, readable: Path):
-    database.chmod(0o600)
-    said, _ = _start(READ_ONLY, str(database)).communicate(timeout=60)
+def test_a_database_that_may_not_be_read_says_so(readable: Path):
+    readable.chmod(0o600)
+    said, _ = _start(READ_ONLY, str(readable)).communicate(timeout=60)
 
     assert said.startswith(ConfigurationError.__name__)
     assert "give this user access" in said
@@ -356,3 +355,31 @@ def _start(code: str, *arguments: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         text=True,
     )
+
+
+def test_an_address_is_shown_without_its_password():
+    assert shown("postgresql://bot:secret@db/roomtone") == "postgresql://bot:***@db/roomtone"
+    assert shown("data/roomtone.db") == "data/roomtone.db"
+
+
+async def test_a_question_given_up_half_way_leaves_no_thread_behind(tmp_path: Path):
+    before = set(threading.enumerate())
+    counting = text(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT max(i) FROM n"
+    )
+
+    async def ask(database: storage.engine.Database, begun: asyncio.Event) -> None:
+        async with database.reading() as connection:
+            begun.set()
+            await connection.execute(counting)
+
+    async with storage.engine.connected(str(tmp_path / "roomtone.db")) as database:
+        begun = asyncio.Event()
+        asking = asyncio.create_task(ask(database, begun))
+        await begun.wait()
+        await asyncio.sleep(0.01)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+    assert [each for each in set(threading.enumerate()) - before if "_connection_worker_thread" in each.name] == []
