@@ -128,7 +128,7 @@ async def opened(
     ):
         trends = Trends(storage.readings)
         writer = Writer(storage.subscriptions, trends, storage.inbox, zone=own_zone(settings))
-        subscribing = Subscribing(storage.subscriptions, writer)
+        subscribing = Subscribing(storage.subscriptions, writer, is_sample=sample)
         app = App(
             storage=storage,
             pseudonyms=Pseudonyms(key),
@@ -265,7 +265,7 @@ async def run_platforms(app: App, settings: Settings) -> None:
 
 
 async def planned_posts(settings: Settings, *, database: str | None) -> Sequence[Mapping[str, Any]]:
-    """What is posted next for every subscription, as `roomtone digest --dry-run --json` prints it."""
+    """What is posted next in every channel, as `roomtone digest --dry-run --json` prints it."""
     async with opened(settings, database=database, existing=True) as app:
         names = {place.channel: place.name for place in await app.places()}
         return [planned_as_json(post, names, _as_posted) for post in await app.writer.planned(datetime.now(UTC))]

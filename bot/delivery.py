@@ -58,8 +58,8 @@ class Outlet(Protocol):
         """Where posts can be made now; none while it isn't connected."""
         ...
 
-    def is_behind(self, channel: Channel, /) -> bool:
-        """Is what was said in a channel while we were away still being read?"""
+    async def is_behind(self, channel: Channel, /) -> bool:
+        """Is what was said in a channel while we were away still being read? Not in one that isn't read at all."""
         ...
 
     async def hindrance(self, channel: Channel, /, *, others: bool) -> str | None:
@@ -98,7 +98,7 @@ class Delivery:
             for each in wanted.values():
                 await self._plan(each, now)
             for due in await self._kept.waiting(platform, workspace, now):
-                await self._deliver(due, wanted.get((due.channel, due.sort)), now)
+                await self._deliver(due, wanted.get((due.channel, due.sort)))
 
     async def _plan(self, wanted: Subscription, now: datetime) -> None:
         at = wanted.times.latest(now)
@@ -107,9 +107,10 @@ class Delivery:
         await self._kept.plan(Due(wanted.channel, wanted.sort, at))
         self._planned[wanted.channel, wanted.sort] = at
 
-    async def _deliver(self, due: Due, wanted: Subscription | None, now: datetime) -> None:
+    async def _deliver(self, due: Due, wanted: Subscription | None) -> None:
+        now = self._clock()  # the post before may have taken its time
         late = now - due.at
-        if late < PATIENCE and (self._outlet.is_behind(due.channel) or await self._writer.is_behind(now)):
+        if late < PATIENCE and await self._is_behind(due, wanted, now):
             return
         until = max(now + RESERVED, min(now + late / 4, due.at + LATEST[due.sort]))
         if not await self._kept.reserve(due, now, until):
@@ -124,6 +125,13 @@ class Delivery:
         except Exception as error:
             await self._kept.settle(due, State.WAITING, why=_why(error))
             _log.warning("a post waits", sort=due.sort, channel=due.channel.id, why=_why(error))
+
+    async def _is_behind(self, due: Due, wanted: Subscription | None, now: datetime) -> bool:
+        others = () if wanted is None else wanted.channels
+        for channel in dict.fromkeys((due.channel, *others)):
+            if await self._outlet.is_behind(channel):
+                return True
+        return await self._writer.is_behind(now)
 
     async def _try(self, due: Due, wanted: Subscription | None, now: datetime) -> None:
         made = await self._writer.made(due, wanted, now)

@@ -58,7 +58,7 @@ def planned_as_json(
     names: Mapping[Channel, str],
     as_posted: Callable[[Platform, Answer], tuple[str, Mapping[str, Any] | None]],
 ) -> Mapping[str, Any]:
-    """What is posted next for a subscription, in the channel's words and as its platform is given it."""
+    """What is posted next in a channel, in the channel's words and as its platform is given it."""
     channel, answer = post.due.channel, post.made.answer
     text, message = (None, None) if answer is None else as_posted(channel.platform, answer)
     return {
@@ -67,10 +67,10 @@ def planned_as_json(
         "channel": names.get(channel, channel.id),
         "id": channel.id,
         "sort": str(post.due.sort),
-        "times": post.wanted.times.words(),
+        "times": post.times,
         "due": post.due.at.isoformat(),
         "is_due": post.is_due,
-        "about": [names.get(each, each.id) for each in post.wanted.channels or (channel,)],
+        "about": [names.get(each, each.id) for each in post.about],
         "why": post.made.why,
         "text": text,
         "message": message,

@@ -19,16 +19,22 @@ from bot.writer import Writer
 SILENT = (Platform.CONSOLE, Platform.OTHER)
 """Where nothing is posted."""
 
+NOT_HERE = "It is kept, but nothing is posted into a terminal: 'digest preview' shows what would be."
+
 LATELY = 5
 """Posts that `digest when` looks back on."""
 
 
 class Subscribing:
-    """Carries out orders. Whether whoever gives one may is decided before, by whom they are on their platform."""
+    """Carries out orders. Whether whoever gives one may is decided before, by whom they are on their platform.
 
-    def __init__(self, kept: Subscriptions, writer: Writer) -> None:
+    On a workspace that `is_sample` nothing is ever posted, whatever its platform.
+    """
+
+    def __init__(self, kept: Subscriptions, writer: Writer, *, is_sample: bool = False) -> None:
         self._kept = kept
         self._writer = writer
+        self._is_sample = is_sample
 
     async def carry_out(self, question: Question) -> Answer:
         """Do what `question.order` says, and say what is so now. Raises QuestionError, StorageError."""
@@ -77,8 +83,9 @@ class Subscribing:
         else:
             about = "the week before" if places == (order.target,) else f"{where(places)}, of the week before,"
             line = f"The digest of {about} is posted in {here} {order.times.words()}."
+        first = NOT_HERE if self._is_silent(order.target) else _first(subscription, question.asked_at)
         preview = ("digest preview",) if sort is Sort.DIGEST else ()
-        return _said(order.target, line, _first(subscription, question.asked_at), suggestions=preview)
+        return _said(order.target, line, first, suggestions=preview)
 
     async def _when(self, place: Place, now: datetime) -> Answer:
         lines = []
@@ -104,15 +111,19 @@ class Subscribing:
         return await self._writer.preview(order.target, wanted, zone, question.asked_at)
 
     async def _send(self, place: Place, now: datetime) -> Answer:
-        if place.channel.platform in SILENT:
+        if self._is_silent(place):
             raise QuestionError("Nothing is posted into a terminal: 'digest preview' shows it.", ("digest",))
         await self._kept.plan(Due(place.channel, Sort.DIGEST, now.astimezone(UTC).replace(microsecond=0)))
-        return _said(place, f"The digest is being posted in {where([place])}: within a minute, if Roomtone runs.")
+        here = where([place])
+        return _said(
+            place, f"The digest waits to be posted in {here}: a Roomtone that runs there does so within a minute."
+        )
+
+    def _is_silent(self, place: Place) -> bool:
+        return self._is_sample or place.channel.platform in SILENT
 
 
 def _first(wanted: Subscription, now: datetime) -> str:
-    if wanted.channel.platform in SILENT:
-        return "It is kept, but nothing is posted into a terminal: 'digest preview' shows what would be."
     following = _next(wanted, now)
     return f"{following[0].upper()}{following[1:]}. '{_how(wanted.sort, off=True)}' ends it."
 

@@ -51,15 +51,28 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A subscription's next post: `made` as it would be now, or `why` nothing can be.
+    """A subscription's next post, or one that was sent by hand: `made` as it would be now, or why nothing can be.
 
-    It is due, or (`is_due` False) going to be at `due.at`, and then of a week or day that isn't over.
+    It is due, or (`is_due` False) going to be at `due.at`, and then of a week or day that isn't over. `wanted` is None
+    in a channel without a subscription.
     """
 
-    wanted: Subscription
+    wanted: Subscription | None
     due: Due
     is_due: bool
     made: Made
+
+    @property
+    def times(self) -> str:
+        """When it comes, as a sentence's end."""
+        if self.wanted is None or _is_by_hand(self.due, self.wanted):
+            return "sent by hand"
+        return self.wanted.times.words()
+
+    @property
+    def about(self) -> tuple[Channel, ...]:
+        """The channels that it is about."""
+        return (self.wanted.channels if self.wanted is not None else ()) or (self.due.channel,)
 
 
 class Writer:
@@ -86,20 +99,32 @@ class Writer:
                 return await self._alert(due, wanted, now)
 
     async def planned(self, now: datetime) -> Sequence[Planned]:
-        """What is posted next for every subscription; nothing is changed or sent. Raises StorageError."""
-        planned = []
-        for wanted in await self._kept.subscriptions():
+        """What is posted next for every subscription, and what else waits; nothing is changed. Raises StorageError."""
+        wanted = {(each.channel, each.sort): each for each in await self._kept.subscriptions()}
+        # A digest that was sent by hand needs no subscription.
+        others = [(summary.channel, Sort.DIGEST) for summary in await self._trends.channels()]
+        return [
+            await self._planned(due, wanted.get(name), now)
+            for name in dict.fromkeys((*wanted, *others))
+            for due in await self._next(*name, wanted.get(name), now)
+        ]
+
+    async def _next(self, channel: Channel, sort: Sort, wanted: Subscription | None, now: datetime) -> Sequence[Due]:
+        posts = await self._kept.posts(channel, sort, limit=20)
+        dues = {post.due for post in posts if post.state is State.WAITING and now - post.due.at <= LATEST[sort]}
+        if wanted is not None:
             latest = wanted.times.latest(now)
-            posts = await self._kept.posts(wanted.channel, wanted.sort)
             over = any(post.due.at == latest and post.state is not State.WAITING for post in posts)
-            is_due = not over and wanted.since <= latest and now - latest <= LATEST[wanted.sort]
-            due = Due(wanted.channel, wanted.sort, latest if is_due else next(wanted.times.after(now)))
-            try:
-                made = await self.made(due, wanted, now)
-            except PlatformError as error:
-                made = Made(None, str(error))
-            planned.append(Planned(wanted, due, is_due, made))
-        return planned
+            is_due = not over and wanted.since <= latest and now - latest <= LATEST[sort]
+            dues.add(Due(channel, sort, latest if is_due else next(wanted.times.after(now))))
+        return sorted(dues, key=lambda due: due.at)
+
+    async def _planned(self, due: Due, wanted: Subscription | None, now: datetime) -> Planned:
+        try:
+            made = await self.made(due, wanted, now)
+        except PlatformError as error:
+            made = Made(None, str(error))
+        return Planned(wanted, due, due.at <= now, made)
 
     async def preview(self, place: Place, wanted: Subscription | None, zone: ZoneInfo, now: datetime) -> Answer:
         """The digest as it would be posted now, of the last whole week. Raises StorageError, PlatformError."""
@@ -119,13 +144,15 @@ class Writer:
         posts = await self._kept.posts(due.channel, Sort.DIGEST, limit=20)
         if not answer.ok:
             before = next((post for post in posts if post.due.at < due.at), None)
-            is_by_hand = wanted is None or wanted.times.latest(due.at) != due.at
-            if before is not None and before.why == TOO_LITTLE and not is_by_hand:
+            if before is not None and before.why == TOO_LITTLE and not _is_by_hand(due, wanted):
                 return Made(None, TOO_LITTLE)  # said last week: silence is enough now
             return Made(_with_footnote(answer, *missing), TOO_LITTLE)
         skipped = [] if wanted is None else _skipped(wanted, due, posts)
         if skipped:
-            missing.append(f"Not posted: the digest due {listed([date_of(at, zone) for at in skipped])}; {TOO_LATE}.")
+            digests = "digest" if len(skipped) == 1 else "digests"
+            missing.append(
+                f"Not posted: the {digests} due {listed([date_of(at, zone) for at in skipped])}; {TOO_LATE}."
+            )
         return Made(_with_footnote(answer, *missing))
 
     async def _alert(self, due: Due, wanted: Subscription | None, now: datetime) -> Made:
@@ -169,10 +196,18 @@ def _may_be_told(summary: ChannelSummary, target: Channel) -> bool:
     return summary.gone is None and (summary.channel == target or is_open)
 
 
+def _is_by_hand(due: Due, wanted: Subscription | None) -> bool:
+    """Was it sent by hand, rather than due at the times that are wanted?"""
+    return wanted is None or wanted.times.latest(due.at) != due.at
+
+
 def _skipped(wanted: Subscription, due: Due, posts: Sequence[Post]) -> list[datetime]:
-    """When digests were due since the last one that was posted, and none came: oldest first, at most three."""
+    """When digests were due since the last one that was posted, and none came: oldest first, at most three.
+
+    What was due before somebody wanted it, at these times, isn't missed.
+    """
     settled = {post.due.at for post in posts if post.state is State.POSTED or post.why == TOO_LITTLE}
-    since = max((at for at in settled if at < due.at), default=wanted.since - timedelta(seconds=1))
+    since = max((wanted.since - timedelta(seconds=1), *(at for at in settled if at < due.at)))
     return list(takewhile(lambda at: at < due.at, wanted.times.after(since)))[-3:]
 
 

@@ -129,7 +129,7 @@ class Terminal:
             self._tell(str(error), style="red")
             return None
         self._console.print(render(answer, width=self._console.width))
-        if question.order is not None and question.order.verb.is_change:
+        if question.order is not None and question.order.verb.is_change and not self._may_talk:
             self._tell("Nothing is posted into a terminal: a Roomtone that runs with its platform's tokens posts it.")
         self._console.print()
         return answer

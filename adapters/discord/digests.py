@@ -39,7 +39,7 @@ class WayOut:
         """The servers that are there now."""
         return [(Platform.DISCORD, server) for server in self._servers()]
 
-    def is_behind(self, channel: Channel, /) -> bool:
+    async def is_behind(self, channel: Channel, /) -> bool:
         """Is what was said in a channel while we were away still being read?"""
         return self._is_read(channel) and not self._intake.is_in_step(channel)
 

@@ -42,9 +42,9 @@ class WayOut:
         """Ours, while events can arrive."""
         return [(Platform.SLACK, self._us.workspace)] if self._is_ready() else []
 
-    def is_behind(self, channel: Channel, /) -> bool:
+    async def is_behind(self, channel: Channel, /) -> bool:
         """Is what was said in a channel while we were away still being read?"""
-        return not self._is_whole(channel)
+        return not self._is_whole(channel) and await self._cursors.position(channel) is not None
 
     async def hindrance(self, channel: Channel, /, *, others: bool) -> str | None:
         """Why nothing may be posted in a channel; None if it may."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -42,20 +42,25 @@ class PostOffice:
         """How many of the next posts fail."""
         self.breaks = False
         """Fail once in a way that nobody foresaw."""
-        self.behind = False
+        self.behind: set[Channel] = set()
+        """Where what was said is still being read."""
+        self.takes: Callable[[], Awaitable[None]] | None = None
+        """What happens while a post is made."""
         self.tries = 0
 
     def workspaces(self) -> Sequence[tuple[Platform, str]]:
         return [ACME]
 
-    def is_behind(self, channel: Channel, /) -> bool:
-        return self.behind
+    async def is_behind(self, channel: Channel, /) -> bool:
+        return channel in self.behind
 
     async def hindrance(self, channel: Channel, /, *, others: bool) -> str | None:
         return self.closed
 
     async def post(self, channel: Channel, answer: Answer, /, *, key: str) -> MessageId:
         self.tries += 1
+        if self.takes is not None:
+            await self.takes()
         if self.breaks:
             self.breaks = False
             raise ZeroDivisionError("somebody's words")

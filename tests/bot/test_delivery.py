@@ -92,9 +92,41 @@ async def test_the_next_digest_says_which_ones_were_not_posted(storage: Storage,
 
     assert [post["title"] for post in office.posted] == ["#general, 2 – 8 March 2026", "#general, 23 – 29 March 2026"]
     assert str(office.posted[1]["footnote"]).endswith(
-        f"Not posted: the digest due 16 March 2026 and 23 March 2026; {TOO_LATE}."
+        f"Not posted: the digests due 16 March 2026 and 23 March 2026; {TOO_LATE}."
     )
     assert "Not posted" not in str(office.posted[0]["footnote"])
+
+
+@pytest.mark.parametrize(
+    ("sent", "wanted"),
+    [
+        (MONDAY, replace(WEEKLY, since=MONDAY + 4 * WEEK + DAY)),
+        (MONDAY + 4 * WEEK, replace(WEEKLY, times=Times(1, 9, 0, "UTC"), since=MONDAY + 4 * WEEK + 2 * DAY)),
+        (MONDAY + 2 * WEEK + HOUR, replace(WEEKLY, since=MONDAY + 4 * WEEK + DAY)),
+    ],
+    ids=["off for weeks and on again", "moved to another day", "sent by hand before"],
+)
+async def test_what_nobody_wanted_then_was_not_missed(
+    storage: Storage, office: PostOffice, sent: datetime, wanted: Subscription
+):
+    await talk(storage, *(AT + number * WEEK for number in range(7)))
+    await storage.subscriptions.plan(Due(GENERAL, Sort.DIGEST, sent))
+    await at(storage, office, sent)
+    await storage.subscriptions.subscribe(wanted)
+
+    await at(storage, office, next(wanted.times.after(wanted.since)))
+
+    assert len(office.posted) == 2
+    assert "Not posted" not in str(office.posted[1]["footnote"])
+
+
+async def test_a_digest_that_was_missed_is_said_in_the_singular(storage: Storage, office: PostOffice):
+    await talk(storage, AT + WEEK)
+    await storage.subscriptions.subscribe(replace(WEEKLY, since=MONDAY))
+
+    await at(storage, office, MONDAY + WEEK)
+
+    assert "Not posted: the digest due 9 March 2026;" in str(office.posted[0]["footnote"])
 
 
 async def test_two_processes_on_one_file_post_one_digest(database: Path, tmp_path: Path, office: PostOffice):
@@ -186,12 +218,49 @@ async def test_what_waits_says_why(storage: Storage, office: PostOffice):
 async def test_what_was_said_while_we_were_away_is_waited_for_a_while(storage: Storage, office: PostOffice):
     await talk(storage, AT)
     await storage.subscriptions.subscribe(WEEKLY)
-    office.behind = True
+    office.behind = {GENERAL}
 
     await at(storage, office, MONDAY + HOUR)
     assert office.posted == []
     await at(storage, office, MONDAY + 3 * HOUR)
     assert len(office.posted) == 1
+
+
+async def test_every_channel_of_a_digest_is_waited_for(storage: Storage, office: PostOffice):
+    for channel, name in ((GENERAL, "general"), (RANDOM, "off-topic")):
+        await talk(storage, AT, channel=channel, name=name)
+    await storage.subscriptions.subscribe(replace(WEEKLY, channels=(GENERAL, RANDOM)))
+    office.behind = {RANDOM}
+    await at(storage, office, MONDAY + MINUTE)
+    assert office.posted == []
+    office.behind = set()
+
+    await at(storage, office, MONDAY + 2 * MINUTE)
+
+    assert [post["title"] for post in office.posted] == ["2 channels, 2 – 8 March 2026"]
+
+
+async def test_a_post_is_reserved_from_when_its_turn_comes(storage: Storage, office: PostOffice):
+    now = MONDAY
+    reserved = []
+
+    async def look() -> None:
+        reserved.append(await storage.subscriptions.waiting(*ACME, now + 14 * MINUTE))
+
+    for channel, name in ((GENERAL, "general"), (RANDOM, "off-topic")):
+        await talk(storage, AT, channel=channel, name=name)
+        await storage.subscriptions.subscribe(replace(WEEKLY, since=MONDAY, channel=channel, channels=(channel,)))
+
+    async def takes() -> None:
+        nonlocal now
+        await look()
+        now += 20 * MINUTE
+
+    office.takes = takes
+    await deliveries(storage, office, lambda: now).post_due()
+
+    # Each time what is being posted is nobody else's; the first is over when the second begins.
+    assert reserved == [[Due(RANDOM, Sort.DIGEST, MONDAY)], []]
 
 
 async def test_what_waits_to_be_read_is_waited_for_a_while(database: Path, office: PostOffice):
@@ -446,6 +515,25 @@ async def test_what_is_planned_is_what_is_posted_then(storage: Storage, office: 
         due.made.answer.footnote,
     )
     assert await storage.subscriptions.waiting(*ACME, MONDAY + WEEK) == []
+
+
+@pytest.mark.parametrize("is_wanted", [False, True], ids=["without a subscription", "besides the weekly one"])
+async def test_what_was_sent_by_hand_is_planned_while_it_waits(storage: Storage, office: PostOffice, is_wanted: bool):
+    await talk(storage, AT)
+    if is_wanted:
+        await storage.subscriptions.subscribe(replace(WEEKLY, since=MONDAY + HOUR))
+    sent = Due(GENERAL, Sort.DIGEST, MONDAY + DAY)
+    await storage.subscriptions.plan(sent)
+    writer = Writer(storage.subscriptions, Trends(storage.readings), storage.inbox, zone=ZoneInfo("UTC"))
+    weekly = [("on Mondays at 09:00 (UTC)", False, MONDAY + WEEK)] if is_wanted else []
+
+    before = await writer.planned(sent.at + MINUTE)
+    await at(storage, office, sent.at + MINUTE)
+    after = await writer.planned(sent.at + MINUTE)
+
+    assert [(each.times, each.is_due, each.due.at) for each in before] == [("sent by hand", True, sent.at), *weekly]
+    assert [(each.times, each.is_due, each.due.at) for each in after] == weekly
+    assert (before[0].made.answer is not None, before[0].about) == (True, (GENERAL,))
 
 
 async def test_what_cannot_be_posted_is_planned_with_the_reason(storage: Storage):

@@ -27,11 +27,10 @@ HERE, OTHER = Place(LOBBY, "lobby"), Place(Channel(Platform.SLACK, "T1", "C2"), 
 NINE = Times(0, 9, 0, "Europe/Berlin")
 
 
-async def say(storage: Storage, text: str, *, here: Place = HERE, now: datetime = NOW) -> Answer:
+async def say(storage: Storage, text: str, *, here: Place = HERE, now: datetime = NOW, sample: bool = False) -> Answer:
     trends = Trends(storage.readings)
-    subscribing = Subscribing(
-        storage.subscriptions, Writer(storage.subscriptions, trends, storage.inbox, zone=ZoneInfo("UTC"))
-    )
+    writer = Writer(storage.subscriptions, trends, storage.inbox, zone=ZoneInfo("UTC"))
+    subscribing = Subscribing(storage.subscriptions, writer, is_sample=sample)
     answers = Answers(trends, storage.ledger, storage.inbox, storage.names, subscribing)
     places = (here, OTHER)
     zone = ZoneInfo("Europe/Berlin")
@@ -113,8 +112,11 @@ async def test_a_preview_is_of_the_channels_that_the_digest_is_of(storage: Stora
 
 async def test_sending_now_lets_one_post_wait(storage: Storage):
     for _ in range(2):
-        await say(storage, "digest send now", now=NOW.replace(microsecond=5))
+        answer = await say(storage, "digest send now", now=NOW.replace(microsecond=5))
 
+    assert answer.lines == (
+        "The digest waits to be posted in #lobby: a Roomtone that runs there does so within a minute.",
+    )
     assert await storage.subscriptions.waiting(Platform.SLACK, "T1", NOW) == [Due(LOBBY, Sort.DIGEST, NOW)]
 
 
@@ -127,6 +129,16 @@ async def test_in_a_terminal_nothing_can_be_sent_but_a_subscription_is_kept(stor
 
     assert "nothing is posted into a terminal" in answer.lines[1]
     assert len(await storage.subscriptions.subscriptions()) == 1
+
+
+async def test_of_the_sample_nothing_is_sent_whatever_its_platform(storage: Storage):
+    with pytest.raises(QuestionError, match="digest preview"):
+        await say(storage, "digest send now", sample=True)
+
+    answer = await say(storage, "digest on", sample=True)
+
+    assert "nothing is posted into a terminal" in answer.lines[1]
+    assert await storage.subscriptions.waiting(Platform.SLACK, "T1", NOW) == []
 
 
 async def test_changing_the_times_keeps_nothing_of_the_old_ones(storage: Storage):
