@@ -110,9 +110,13 @@ class StoredSubscriptions:
         self, due: Due, state: State, /, *, message: str | None = None, why: str | None = None, low: bool | None = None
     ) -> None:
         """Say what became of it; `low` goes into its subscription."""
-        put = update(posts).where(_is_post(due)).values(state=state.value, message=message, why=why)
+        became = {"state": state.value, "message": message, "why": why}
+        put = self._database.insert(posts).values(**_row(due), **became, reserved_until=0)
+        put = put.on_conflict_do_update(index_elements=[*_NAME, "due"], set_=became)
+        known = update(posts).where(_is_post(due)).values(**became)
         async with self._database.writing() as connection:
-            await connection.execute(put)
+            # What was posted is remembered even if it was switched off meanwhile, which forgot what waited.
+            await connection.execute(put if state is State.POSTED else known)
             if low is not None:
                 mine = _is(subscriptions, due.channel, due.sort)
                 await connection.execute(update(subscriptions).where(mine).values(low=low))

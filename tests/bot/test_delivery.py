@@ -263,6 +263,20 @@ async def test_a_post_is_reserved_from_when_its_turn_comes(storage: Storage, off
     assert reserved == [[Due(RANDOM, Sort.DIGEST, MONDAY)], []]
 
 
+async def test_what_is_switched_off_while_it_is_posted_is_remembered_as_posted(storage: Storage, office: PostOffice):
+    await talk(storage, AT)
+    await storage.subscriptions.subscribe(replace(WEEKLY, since=MONDAY))
+
+    async def off() -> None:
+        await storage.subscriptions.unsubscribe(GENERAL, Sort.DIGEST)
+
+    office.takes = off
+    await at(storage, office, MONDAY, MONDAY + HOUR)
+
+    assert len(office.posted) == 1
+    assert await became(storage) == [(MONDAY, State.POSTED, None)]
+
+
 async def test_what_waits_to_be_read_is_waited_for_a_while(database: Path, office: PostOffice):
     async with open_storage(str(database), KEY, clock=lambda: MONDAY) as storage:
         await talk(storage, AT)
