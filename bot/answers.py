@@ -43,6 +43,7 @@ from bot.wording import (
     shortened,
     side,
     spent,
+    was,
     when,
     where,
 )
@@ -165,7 +166,7 @@ class Answers:
         title = f"Mood of {here}, {looked_at.span.words}"
         if isinstance(reading.mood, TooFew):
             return await self._too_few(question, title, reading, reading.mood)
-        lines = [shortened(mood_sentence(reading, here, time))]
+        lines = [shortened(mood_sentence(reading, here, time, verb=was(looked_at.places)))]
         if not reading.complete and reading.window.end - reading.window.start < timedelta(days=7):
             lines.append("It isn't over yet; earlier weeks are taken up to the same weekday and hour.")
         return Answer(
@@ -195,7 +196,7 @@ class Answers:
                 f"No name was used by {MINIMUM_AUTHORS} people or more in {anywhere(looked_at.places)} {time}; "
                 "rarer ones aren't shown."
             )
-            return Answer(title, (shortened(line),), rests_on(reading), window=reading.window, ok=False)
+            return Answer(title, (shortened(line),), rests_on(reading, names=True), window=reading.window, ok=False)
         first = found[0].tally
         line = (
             f"{first.name} was named by most people in {here} {time}: "
@@ -204,8 +205,8 @@ class Answers:
         return Answer(
             title=title,
             lines=(shortened(line), *crossed(reading)),
-            footnote=f"{rests_on(reading)} Names that fewer than {MINIMUM_AUTHORS} people used aren't shown, "
-            f"and no mood of a name on fewer than {MINIMUM_MESSAGES} messages.",
+            footnote=f"{rests_on(reading, names=True)} Names that fewer than {MINIMUM_AUTHORS} people used aren't "
+            f"shown, and no mood of a name on fewer than {MINIMUM_MESSAGES} messages.",
             table=entity_table(found),
             chart=entity_chart(here, found, question.zone),
             window=reading.window,
@@ -240,7 +241,7 @@ class Answers:
             return Answer(
                 title=f"{name} in {here}, {looked_at.span.words}",
                 lines=(shortened(line),),
-                footnote=rests_on(reading),
+                footnote=rests_on(reading, names=True),
                 window=reading.window,
                 suggestions=(f"entities {asked_again(looked_at)}",),
             )
@@ -253,7 +254,7 @@ class Answers:
             return Answer(
                 title=f"{name} in {here}, {looked_at.span.words}",
                 lines=(shortened(line),),
-                footnote=rests_on(reading),
+                footnote=rests_on(reading, names=True),
                 window=reading.window,
                 suggestions=(f"entities {asked_again(looked_at)}",),
                 ok=False,
@@ -263,7 +264,7 @@ class Answers:
         return Answer(
             title=f"{name} in {here}, {looked_at.span.words}",
             lines=(shortened(sentence), *crossed(reading)),
-            footnote=f"{rests_on(reading)} The mood is that of whole messages which name it.",
+            footnote=f"{rests_on(reading, names=True)} The mood is that of whole messages which name it.",
             table=mood_table(reading),
             chart=line_chart(f"messages{about} in {here}", reading.pieces, reading.step, question.zone),
             window=reading.window,
@@ -378,7 +379,7 @@ class Answers:
         title = f"How the mood of {here} is made, {looked_at.span.words}"
         return Answer(
             title=title,
-            lines=tuple(explained(reading, here, time)),
+            lines=tuple(explained(reading, here, time, verb=was(looked_at.places))),
             footnote=f"{dates_of(reading.window, question.zone)}; {rests_on(reading)}",
             window=reading.window,
             suggestions=("privacy", f"mood {asked_again(looked_at)}"),

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import emoji
 
 from bot.answer import Bar, Chart, ChartKind, Point, Series
+from bot.wording import signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -142,8 +143,8 @@ def _bars(figure: Figure, chart: Chart, theme: Theme) -> None:
     size = 13 if len(bars) <= 7 else 11
     axes.set_yticks(places, [_label(bar.label) for bar in bars], color=theme.ink, fontsize=size, parse_math=False)
     axes.tick_params(axis="y", length=0)
-    signed = any(bar.low is not None or bar.value < 0 for bar in bars)
-    if signed:
+    is_mood = any(bar.low is not None or bar.value < 0 for bar in bars)
+    if is_mood:
         # A mood is a place on a scale, not an amount: a dot with its interval, not a bar from zero.
         for place, bar in zip(places, bars, strict=True):
             axes.plot(
@@ -152,11 +153,11 @@ def _bars(figure: Figure, chart: Chart, theme: Theme) -> None:
             )  # fmt: skip
             axes.plot([bar.value], [place], "o", color=colour, markersize=11)
             axes.annotate(
-                _signed(bar.value), (bar.value, place), (0, 11), textcoords="offset points", ha="center",
+                signed(bar.value), (bar.value, place), (0, 11), textcoords="offset points", ha="center",
                 color=theme.ink, fontsize=size, parse_math=False,
             )  # fmt: skip
         axes.axvline(0, color=theme.quiet, linewidth=1)
-        axes.xaxis.set_major_formatter(lambda value, _: _signed(value))
+        axes.xaxis.set_major_formatter(lambda value, _: signed(value))
         edges = [edge for bar in bars for edge in (bar.low, bar.high, bar.value) if edge is not None]
         axes.set_xlim(*_room(min([*edges, 0.0]), max([*edges, 0.0])))
     else:
@@ -237,7 +238,7 @@ def _heat_map(figure: Figure, chart: Chart, theme: Theme) -> None:
     bar = figure.colorbar(image, ax=axes, pad=0.01, fraction=0.05)
     bar.outline.set_visible(False)
     bar.set_ticks([-reach, -reach / 2, 0, reach / 2, reach])
-    bar.ax.yaxis.set_major_formatter(lambda value, _: _signed(value))
+    bar.ax.yaxis.set_major_formatter(lambda value, _: signed(value))
     bar.ax.tick_params(colors=theme.ink, labelsize=11, length=0)
     bar.ax.set_title(chart.unit.replace(" ", "\n"), color=theme.quiet, fontsize=9.5, loc="left", parse_math=False)
 
@@ -253,7 +254,7 @@ def _moods(axes: Axes, series: Sequence[Series], theme: Theme) -> None:
     points = [point for each in series for point in each.points]
     edges = [edge for point in points for edge in (point.low, point.high, point.estimate) if edge is not None]
     axes.set_ylim(*_room(min(edges, default=-10.0), max(edges, default=10.0)))
-    axes.yaxis.set_major_formatter(lambda value, _: _signed(value))
+    axes.yaxis.set_major_formatter(lambda value, _: signed(value))
     axes.grid(visible=True, axis="y", color=theme.grid, linewidth=0.8)
     axes.set_axisbelow(True)
     low, high = axes.get_ylim()
@@ -403,11 +404,6 @@ def _low(point: Point) -> float:
 
 def _high(point: Point) -> float:
     return _estimate(point) if point.high is None else point.high
-
-
-def _signed(value: float) -> str:
-    rounded = round(value)
-    return "0" if rounded == 0 else f"{'+' if rounded > 0 else '−'}{abs(rounded)}"
 
 
 def _label(text: str, limit: int = LONGEST_LABEL) -> str:

@@ -20,6 +20,7 @@ from bot.wording import (
     side,
     signed,
     span,
+    was,
     when,
     where,
     within,
@@ -65,15 +66,19 @@ def _sentence(found: Comparison, names: tuple[str, str], sides: tuple[Side, Side
         if isinstance(reading.mood, TooFew):
             return not_yet(reading.mood, where(looked_at.places), when(looked_at.span.words))
     if found.change is None:
+        # Of two times of the same channels, the names are the times.
+        verb = "was" if sides[0].places == sides[1].places else was(sides[0].places)
         return (
-            f"Can't be compared: {names[0]} was read by {found.first.model}, {names[1]} by {found.second.model}, "
+            f"Can't be compared: {names[0]} {verb} read by {found.first.model}, {names[1]} by {found.second.model}, "
             "and two readers' numbers aren't the same thing."
         )
     change = found.change
     if not change.is_clear:
         pair = f"{side(sides[0])} and {side(sides[1])}"
         return f"No clear difference between {pair}: {signed(change.estimate)} ({within(change)})."
-    return f"{side(sides[0])} was {compared(change)} in mood than {side(sides[1])} ({within(change)})."
+    return (
+        f"{side(sides[0])} {was(sides[0].places)} {compared(change)} in mood than {side(sides[1])} ({within(change)})."
+    )
 
 
 def _table(found: Comparison, names: tuple[str, str]) -> Table:

@@ -16,13 +16,14 @@ from bot.estimates import Mood, TooFew
 from bot.figures import entity_table, line_chart, multiples
 from bot.privacy import MINIMUM_MESSAGES
 from bot.question import Place, Span
-from bot.trends import LEAST_EARLIER, Driver, News, Piece, Reading, Trends
+from bot.trends import Driver, News, Piece, Reading, Trends
 from bot.wording import (
     counted,
     crossed,
     dates_of,
     listed,
     mood_sentence,
+    no_usual,
     people,
     rests_on,
     shortened,
@@ -119,6 +120,7 @@ class Digests:
         together = await self._trends.mood([week.place.channel for week in weeks], time.window, zone, now)
         first = ranked[0].reading
         step = Unit.WEEK if _is_weekly(first) else first.step
+        unknown = next((no_usual(week.reading) for week in known if week.reading.usual_read_otherwise), "")
         drawn = [
             (where([week.place]), _history(week.reading) if _is_weekly(first) else week.reading.pieces)
             for week in ranked[:CHANNELS]
@@ -126,7 +128,7 @@ class Digests:
         return Answer(
             title=title,
             lines=tuple(lines),
-            footnote=f"{rests_on(together)} {METHOD} {_order(ranked)}",
+            footnote=f"{rests_on(together)} {METHOD} {_order(ranked)} {unknown}".rstrip(),
             table=Table(_TEAM_COLUMNS, tuple(_team_row(week) for week in ranked)),
             chart=multiples(f"Mood by {step.value}", drawn, step, zone),
             window=together.window,
@@ -221,9 +223,7 @@ def _emoji(emoji: str) -> str:
 
 
 def _footnote(reading: Reading, *, names: bool = False) -> str:
-    told = f"{rests_on(reading)} {METHOD}"
-    if reading.usual is None and reading.earlier:
-        told += f" What is usual isn't known yet: that takes {LEAST_EARLIER} earlier times with enough people."
+    told = f"{rests_on(reading, names=names)} {METHOD} {no_usual(reading)}".rstrip()
     return f"{told} A name's mood is told from {MINIMUM_MESSAGES} messages on." if names else told
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 from bot.estimates import TooFew
 from bot.privacy import MINIMUM_AUTHORS
 from bot.trends import Reading
-from bot.wording import counted, left_out, level, listed, not_yet, people, shortened, signed, within
+from bot.wording import counted, left_out, level, listed, no_usual, not_yet, people, shortened, signed, within
 
 
-def explained(reading: Reading, here: str, time: str) -> list[str]:
-    """What the mood of a window is, who read how much of it, and what was left out and why."""
+def explained(reading: Reading, here: str, time: str, *, verb: str = "was") -> list[str]:
+    """What the mood of a window is, who read how much of it, and what was left out and why.
+
+    `verb` is that of `here`.
+    """
     mood = reading.mood
     if isinstance(mood, TooFew):
         first = not_yet(mood, here, time)
     else:
-        first = (
-            f"{here} was {level(mood)} {time}: {signed(mood.estimate)} on a scale from −100 to +100 ({within(mood)})."
-        )
+        scored = f"{signed(mood.estimate)} on a scale from −100 to +100"
+        first = f"{here} {verb} {level(mood)} {time}: {scored} ({within(mood)})."
     lines = [
         shortened(first),
         f"{_read(reading)}, which gives it a score: the chance that it is positive minus the chance that it is "
@@ -32,8 +34,8 @@ def explained(reading: Reading, here: str, time: str) -> list[str]:
             "that it is no change when the gloomy are on holiday; who wrote little counts less, nobody more than two. "
             "A change is told only if chance alone would show one like it in fewer than 4 of 100 such weeks."
         )
-    elif reading.earlier:
-        lines.append("Too few of the weeks before can be used for a usual, so no change is told.")
+    elif unknown := no_usual(reading):
+        lines.append(f"{unknown} So no change is told.")
     if reading.left_out is not None:
         left = left_out(reading.left_out) or "nothing from bots, in other languages or still waiting"
         lines.append(f"Left out: {left}. What people wrote who opted out is kept nowhere, so it isn't counted either.")

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from rapidfuzz import process
+
 from bot.days import WEEKDAYS
 from bot.schedule import Times
 
@@ -33,7 +35,7 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """An order as written: `channels` is text[start:], the names of channels, or empty.
+    """An order as written: text[start:end] are the names of channels, or empty.
 
     `weekday`, `hour` and `minute` are None where nothing was said.
     """
@@ -44,6 +46,7 @@ class Written:
     minute: int | None
     zone: str | None
     start: int
+    end: int
 
     def times(self, usual: ZoneInfo) -> Times:
         """When it is to be posted, in the zone that was said or else `usual`. Raises ValueError for no zone."""
@@ -54,7 +57,8 @@ class Written:
 
 def read(text: str) -> Written | None:
     """The order that `text` is; None if it is none, such as a question for a digest."""
-    found = _ORDER.fullmatch(text)
+    turned = _TURNED.fullmatch(text)
+    found = turned if turned and any(turned[name] for name in _WHEN) else _ORDER.fullmatch(text)
     if found is None:
         return None
     verb = next((verb for name, verb in _VERBS.items() if found[name]), Verb.WHEN)
@@ -73,7 +77,33 @@ def read(text: str) -> Written | None:
         minute=int(found["minute"]) if found["minute"] else None,
         zone=found["zone"],
         start=found.start("channels") if found["channels"] else len(text),
+        end=found.end("channels") if found["channels"] else len(text),
     )
+
+
+def begun(text: str) -> Verb | None:
+    """Which order to post something `text` begins like, whether or not the rest can be understood."""
+    found = _BEGUN.match(text)
+    return None if found is None else Verb.ALERTS_ON if found["alerts"] else Verb.DIGEST_ON
+
+
+def kind_of(word: str, verb: Verb) -> str:
+    """What a word is that can't be understood where it stands: 'the time'."""
+    if word[0].isdigit():
+        return "the time, which is one from 00:00 to 23:59"
+    if "/" in word:
+        return "the time zone"
+    if verb is Verb.ALERTS_ON:
+        return "the weekday, as alerts are looked for every day" if _DAY.fullmatch(word) else "one word"
+    if word.lower() == "daily":
+        return "the day, as a digest comes once a week"
+    return "the weekday" if process.extractOne(word.capitalize(), WEEKDAYS, score_cutoff=70) else "one word"
+
+
+def example(verb: Verb, channel: str) -> str:
+    """An order as it can be given anywhere: 'digest on monday 09:00 for #backend'."""
+    when = {Verb.DIGEST_ON: " monday 09:00", Verb.ALERTS_ON: " 09:00"}.get(verb, "")
+    return f"{verb.value}{when} for {channel}"
 
 
 _VERBS = {
@@ -83,19 +113,24 @@ _VERBS = {
 _WHEN = ("weekly", "day", "daily", "hour", "zone")
 _SAID_IN_VAIN = {verb: _WHEN for verb in Verb} | {Verb.DIGEST_ON: ("daily",), Verb.ALERTS_ON: ("weekly", "day")}
 _DAYS = "|".join(WEEKDAYS)
-_ORDER = re.compile(
+_DAY = re.compile(rf"(?:{_DAYS})s?|weekly", re.IGNORECASE)
+_BEGUN = re.compile(r"(?:please )?(?:(?:weekly )?digest|(?P<alerts>alerts?)) (?:on|start|enable)(?= )", re.IGNORECASE)
+_DONE = (
     r"(?:please )?(?:"
     r"(?:weekly )?digest (?:(?P<on>on|start|enable)|(?P<off>off|stop|disable)|(?P<when>when)|(?P<preview>preview)"
     r"|(?P<send>send(?: it)?(?: now)?))"
     r"|schedule"
     r"|alerts? (?:(?P<alerts>on|start|enable)|(?P<quiet>off|stop|disable))"
     r")"
+)
+_AT = (
     rf"(?:(?P<weekly> weekly| every week)?(?: (?:on |every )?(?P<day>{_DAYS})s?)?(?P<daily> daily| every day)?"
     r"(?: (?:at )?(?P<hour>[01]?[0-9]|2[0-3])(?::(?P<minute>[0-5][0-9]))?(?: ?(?P<half>am|pm))?)?"
     r"(?:,? \(?(?P<zone>UTC|GMT|[A-Za-z]+/[A-Za-z_+\-0-9/]+)\)?)?)"
-    r"(?:,? (?:for |of |in )?(?:the )?(?P<channels>(?:#|<#|here\b|this |everywhere\b|for ).*?))?[ .!?]*",
-    re.IGNORECASE,
 )
+_CHANNELS = r"(?:,? (?:for |of |in )?(?:the )?(?P<channels>(?:#|<#|here\b|this |everywhere\b|for ).*?))"
+_ORDER = re.compile(rf"{_DONE}{_AT}{_CHANNELS}?[ .!?]*", re.IGNORECASE)
+_TURNED = re.compile(rf"{_DONE}{_CHANNELS}{_AT}[ .!?]*", re.IGNORECASE)  # the channels before the time
 
 
 def _zone(written: str) -> str:

@@ -12,7 +12,7 @@ from bot.figures import day_table, entity_table, heat_map, multiples
 from bot.privacy import MINIMUM_AUTHORS
 from bot.question import Question, Side
 from bot.trends import EntityReading, Pattern, Piece, Reading
-from bot.wording import asked_again, compared, counted, crossed, listed, rests_on, shortened, when, where, within
+from bot.wording import asked_again, compared, counted, crossed, listed, rests_on, shortened, was, when, where, within
 
 NAMES = 6
 """Names drawn beside each other; more can't be read on a phone."""
@@ -28,7 +28,7 @@ def pattern_answer(found: Pattern, looked_at: Side, question: Question) -> Answe
     return Answer(
         title=f"The week in {here}, {looked_at.span.words}",
         lines=(
-            shortened(_days_sentence(found, here, time)),
+            shortened(_days_sentence(found, here, time, was(looked_at.places))),
             f"{counted(len(shown), 'hour')} of the week had {MINIMUM_AUTHORS} people or more. {_hours_sentence(shown)}",
             *crossed(found.reading),
         ),
@@ -61,7 +61,7 @@ def trends_answer(
     return Answer(
         title=f"Names over time in {here}, {looked_at.span.words}",
         lines=(shortened(told[0]), *told[1:], *crossed(reading)),
-        footnote=f"{rests_on(reading)} The mood is that of whole messages which name it.",
+        footnote=f"{rests_on(reading, names=True)} The mood is that of whole messages which name it.",
         table=entity_table(found),
         chart=multiples(f"Names in {here} by {step.value}", lines, step, question.zone),
         window=reading.window,
@@ -69,12 +69,12 @@ def trends_answer(
     )
 
 
-def _days_sentence(found: Pattern, here: str, time: str) -> str:
+def _days_sentence(found: Pattern, here: str, time: str, verb: str) -> str:
     special = [(day, day.against) for day in found.days if day.stands_out and day.against is not None]
     if not special:
         return f"No weekday clearly differs from the others in {here} {time}."
     told = [f"{compared(change)} in mood on {WEEKDAYS[day.weekday]}s ({within(change)})" for day, change in special]
-    return f"{here} was {listed(told)} than on other days {time}."
+    return f"{here} {verb} {listed(told)} than on other days {time}."
 
 
 def _hours_sentence(moods: Sequence[float]) -> str:

@@ -260,7 +260,8 @@ def parse(
     try:
         return _understood(text, asking)
     except _Puzzle as puzzle:
-        raise QuestionError(puzzle.message, _suggested(text, puzzle, asking)) from None
+        message = (_misordered(text, asking) if puzzle.message.startswith(_IN_PART) else None) or puzzle.message
+        raise QuestionError(message, _suggested(text, puzzle, asking)) from None
 
 
 # What was asked
@@ -316,6 +317,7 @@ def _words(text: str) -> frozenset[str]:
 
 _LEADING = re.compile(r"^(?:[/!]?\s*roomtone\b[ ,:]*)?/?\s*", re.IGNORECASE)
 _TRAILING = " .,;:!?"
+_IN_PART = "I understood only a part of that"
 _SETTINGS = re.compile(
     r"(?:on|off|send|stop|start|enable|disable)\b(?: ?(?:weekly|daily|monthly|every) .*)", re.IGNORECASE
 )
@@ -441,13 +443,13 @@ def _about(subject: Subject, text: str, start: int, asking: _Asking) -> Question
             return _entity(text, start, asking)
         case Subject.DIGEST if _SETTINGS.fullmatch(rest):
             raise _Puzzle(
-                "I understood only a part of that: write it like 'digest on monday 09:00 Europe/Berlin'.",
+                f"{_IN_PART}: write it like 'digest on monday 09:00 Europe/Berlin'.",
                 start,
                 len(text),
                 instead=("schedule", "digest"),
             )
         case Subject.SCHEDULE:
-            return _ordered(orders.Written(Verb.WHEN, None, None, None, None, start), text, asking)
+            return _ordered(orders.Written(Verb.WHEN, None, None, None, None, start, len(text)), text, asking)
         case (
             Subject.MOOD
             | Subject.ENTITIES
@@ -463,7 +465,7 @@ def _about(subject: Subject, text: str, start: int, asking: _Asking) -> Question
 
 def _ordered(written: orders.Written, text: str, asking: _Asking) -> Question:
     """An order for the channel it is given in; given outside of any, for the one that it names."""
-    parts = list(_parts(text, written.start, asking)) if written.start < len(text) else []
+    parts = list(_parts(text[: written.end], written.start, asking)) if written.start < len(text) else []
     for part in parts:
         if part.sort is not _Sort.WHERE and part.text.lower() not in (*_IDLE, *_BETWEEN_SIDES):
             raise _strange(part, parts)
@@ -474,7 +476,10 @@ def _ordered(written: orders.Written, text: str, asking: _Asking) -> Question:
     is_about_others = written.verb is Verb.DIGEST_ON and asking.here is not None
     target = asking.here if is_about_others or not named else named[0]
     if target is None:
-        raise _Puzzle("There is no channel here: name one.", 0, len(text), instead=("channels",))
+        such = orders.example(written.verb, _any_channel(asking))
+        raise _Puzzle(
+            f"There is no channel here: name one. For example: '{such}'.", 0, len(text), instead=("channels",)
+        )
     try:
         times = written.times(asking.zone) if written.verb in (Verb.DIGEST_ON, Verb.ALERTS_ON) else None
     except ValueError:
@@ -486,6 +491,29 @@ def _ordered(written: orders.Written, text: str, asking: _Asking) -> Question:
     span = when.read("last week", now=asking.now, zone=asking.zone)
     asked = asking.question(Subject.SCHEDULE, Side(tuple(named) or (target,), span))
     return replace(asked, order=Order(written.verb, target, times))
+
+
+def _misordered(text: str, asking: _Asking) -> str | None:
+    """Which part of an order isn't understood, and how it is written, if without one word it were an order."""
+    verb = orders.begun(text)
+    if verb is None:
+        return None
+    somewhere = replace(asking, here=asking.here or next(iter(asking.names.first(1)), None))
+    for word in re.finditer(r" ([^\s,]+)", text):
+        try:
+            order = _understood(text[: word.start()] + text[word.end() :], somewhere).order
+        except _Puzzle:
+            continue
+        if order is not None and order.verb is verb:
+            such = orders.example(verb, _any_channel(asking))
+            return f"{_IN_PART}, not {orders.kind_of(word[1], verb)}: write it like '{such}'."
+    return None
+
+
+def _any_channel(asking: _Asking) -> str:
+    """A channel for an example: the one it is asked in, or else one that there is."""
+    places = (asking.here,) if asking.here else asking.names.first(1)
+    return asking.label(places[0]) if places else "#backend"
 
 
 def _topic(rest: str) -> str | None:
@@ -818,7 +846,7 @@ def _strange(part: _Part, parts: Sequence[_Part]) -> _Puzzle:
     first = last = parts.index(part)
     while last + 1 < len(parts) and parts[last + 1].sort is _Sort.WORD and parts[last + 1].text.lower() not in _IDLE:
         last += 1
-    return _Puzzle("I understood only a part of that.", parts[first].start, parts[last].end)
+    return _Puzzle(f"{_IN_PART}.", parts[first].start, parts[last].end)
 
 
 def _suggested(text: str, puzzle: _Puzzle, asking: _Asking) -> tuple[str, ...]:

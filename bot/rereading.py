@@ -30,9 +30,9 @@ class Reread:
     """What reading again came to. Every message line of the exports is in exactly one of its counts.
 
     `model` reads now. `again` were read again, `already` were read by it before. The text of `edited` is older than
-    what was read, and `deleted` ones stay out; `unknown` ones aren't recorded, or only as they were before an edit: an
-    import brings them in. `waited` events were read that waited or had been set aside. `read_by` counts all that is
-    recorded by the model that read it.
+    what was read, and `deleted` ones stay out; `unknown` ones aren't recorded, or only as they were before an edit (an
+    import brings them in), or their author opted out. `waited` events were read that waited or had been set aside.
+    `read_by` counts all that is recorded by the model that read it.
     """
 
     model: str
@@ -83,7 +83,7 @@ class Reread:
             for number, why in (
                 (self.edited, "edited since that text"),
                 (self.deleted, "deleted since"),
-                (self.unknown, "not recorded yet (`roomtone import` brings them in)"),
+                (self.unknown, "not recorded: not imported yet, or their author opted out"),
             )
             if number
         ]

@@ -111,6 +111,18 @@ class Reading:
     left_out: LeftOut | None
     _tape: _Tape = field(repr=False)
 
+    @property
+    def usual_read_otherwise(self) -> bool:
+        """Is there no usual only because another model read windows before it, in which enough was said?"""
+        if self.usual is not None or isinstance(self.mood, TooFew):
+            return False
+        full = [
+            piece.model
+            for piece in self.earlier
+            if isinstance(piece.mood, Mood) and piece.mood.messages >= MINIMUM_MESSAGES
+        ]
+        return len(full) >= LEAST_EARLIER and any(model != self.model for model in full)
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:

@@ -16,7 +16,7 @@ from bot.estimates import Change, Mood, Share, TooFew
 from bot.message import Window
 from bot.question import Place, Side, Subject
 from bot.store import LeftOut
-from bot.trends import Reading, Usual
+from bot.trends import LEAST_EARLIER, Reading, Usual
 
 LONGEST_SENTENCE = 200
 
@@ -190,21 +190,29 @@ def direction(usual: Usual) -> str:
     return size + ("tenser" if fewer_negative > more_positive else "flatter")
 
 
-def mood_sentence(reading: Reading, place: str, time: str, *, claimed: bool | None = None) -> str:
-    """What a person would say of a window. A change from the usual is told only if it may be (or is `claimed`)."""
+def was(places: Sequence[Place]) -> str:
+    """The verb after `where(places)`: one channel was, several were."""
+    return "were" if len(places) > 1 else "was"
+
+
+def mood_sentence(reading: Reading, place: str, time: str, *, verb: str = "was", claimed: bool | None = None) -> str:
+    """What a person would say of a window. A change from the usual is told only if it may be (or is `claimed`).
+
+    `verb` is that of `place`, by `was`.
+    """
     mood, usual = reading.mood, reading.usual
     if isinstance(mood, TooFew):
         return not_yet(mood, place, time)
     if usual is None:
-        return f"{place} was {level(mood)} {time}: mood {signed(mood.estimate)} ({within(mood)})."
+        return f"{place} {verb} {level(mood)} {time}: mood {signed(mood.estimate)} ({within(mood)})."
     if usual.may_be_claimed if claimed is None else claimed:
         return (
-            f"{place} was {direction(usual)} than usual {time}: mood {signed(mood.estimate)}, "
+            f"{place} {verb} {direction(usual)} than usual {time}: mood {signed(mood.estimate)}, "
             f"{beside(usual.mood)} people's own usual ({within(usual.mood)})."
         )
     return (
-        f"{place} was {level(mood)} {time}: mood {signed(mood.estimate)} ({within(mood)}), "
-        "no clear change from its usual."
+        f"{place} {verb} {level(mood)} {time}: mood {signed(mood.estimate)} ({within(mood)}), "
+        f"no clear change from {'its' if verb == 'was' else 'their'} usual."
     )
 
 
@@ -261,8 +269,23 @@ def step_name(window: Window, step: Unit, zone: ZoneInfo) -> str:
             return f"{local:%a} {local.day} {local:%B}"
 
 
-def rests_on(reading: Reading) -> str:
-    """The footnote of a reading: on how much it rests, what was left out and why, who read it."""
+def no_usual(reading: Reading) -> str:
+    """Why a reading that has a mood has no usual; empty where it has one, or is too long to have any."""
+    if reading.usual is not None or not reading.earlier or isinstance(reading.mood, TooFew):
+        return ""
+    if reading.usual_read_otherwise:
+        return (
+            "What is usual isn't known yet: the weeks before were read by another model, and `roomtone reanalyze` can "
+            "read them again."
+        )
+    return f"What is usual isn't known yet: that takes {LEAST_EARLIER} earlier times with enough people."
+
+
+def rests_on(reading: Reading, *, names: bool = False) -> str:
+    """The footnote of a reading: on how much it rests, what was left out and why, who read it.
+
+    `names`: beside it stand names, which are counted whoever read them.
+    """
     parts = []
     parts.append(f"{counted(reading.mood.messages, 'message')} by {people(reading.mood.people)}")
     if not reading.complete:
@@ -271,7 +294,7 @@ def rests_on(reading: Reading) -> str:
         parts.append(f"left out: {left}")
     if reading.others:
         other = listed([f"{count:,} read by {model}" for model, count in sorted(reading.others.items())])
-        parts.append(f"not mixed in: {other}")
+        parts.append(f"not mixed in: {other}" + (" (but names are counted whoever read them)" if names else ""))
     if reading.model is not None:
         parts.append(f"read by {reading.model}")
     sent = " For that, message text was sent, masked, to a hosted model." if _hosted(reading) else ""

@@ -41,7 +41,7 @@ class StoredNames:
         """Let `written` mean `meant`; None hides it. Raises ConfigurationError for a circle."""
         key, meant_key = canonical(storable(written)), None if meant is None else canonical(storable(meant))
         if not key or meant_key == "":
-            raise ConfigurationError("an alias needs a name with letters or digits on both sides")
+            raise ConfigurationError("An alias needs a name with letters or digits on both sides")
         async with self._database.writing() as connection:
             table = {
                 row.key: row.meant_key for row in await connection.execute(select(aliases.c.key, aliases.c.meant_key))

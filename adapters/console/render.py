@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import cycle
 from typing import assert_never
@@ -10,13 +11,14 @@ from zoneinfo import ZoneInfo
 
 import plotext
 from rich.bar import Bar as RichBar
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from bot.analysis import Analysis
-from bot.answer import Align, Answer, Chart, ChartKind, Point, Series, Table
+from bot.answer import Align, Answer, Bar, Chart, ChartKind, Point, Series, Table
+from bot.wording import signed
 
 CHART_ROWS = 12
 WIDEST_CHART = 100
@@ -72,7 +74,7 @@ def chart(shown: Chart, *, width: int) -> RenderableType:
         case ChartKind.MULTIPLES:
             return _multiples(shown)
         case ChartKind.HEAT_MAP:
-            return _heat_map(shown)
+            return _HeatMap(shown)
         case _:
             assert_never(shown.kind)
 
@@ -90,7 +92,7 @@ def _lines(shown: Chart, width: int) -> RenderableType:
     bottom, top = _rounded(min(bounds)), _rounded(max(bounds) + 10)
     figure.ruler("y").lim(bottom, top)
     ticks = list(range(bottom, top + 1, max(10, (top - bottom) // 40 * 10)))
-    figure.ruler("y").ticks(ticks, [f"{tick:+d}" if tick else "0" for tick in ticks])
+    figure.ruler("y").ticks(ticks, [signed(tick) for tick in ticks])
     for series, colour in zip(shown.series, cycle(COLOURS), strict=False):
         for low, high, at in _intervals(series):
             figure.draw(figure.segment([at, at], [low, high], marker=plotext.marker("│", "gray")))
@@ -149,8 +151,13 @@ def _bars(shown: Chart, width: int) -> RenderableType:
     for bar in shown.bars:
         begin, end = sorted((0.0, bar.value))
         strip = RichBar(high - low or 1.0, begin - low, end - low, width=room, color="cyan")
-        drawn.add_row(Text(literal(bar.label)), Text(f"{bar.value:.3g}", justify="right"), strip)
+        drawn.add_row(Text(literal(bar.label)), Text(_value(bar), justify="right"), strip)
     return Group(drawn, Text(literal(shown.unit), style="dim"))
+
+
+def _value(bar: Bar) -> str:
+    """A mood has its sign, a count has none."""
+    return f"{bar.value:,.0f}" if bar.low is None and bar.value >= 0 else signed(bar.value)
 
 
 def _multiples(shown: Chart) -> RenderableType:
@@ -159,7 +166,18 @@ def _multiples(shown: Chart) -> RenderableType:
     for series in shown.series:
         line = "".join(" " if p.estimate is None else _block(p.estimate, low, high) for p in series.points)
         drawn.add_row(Text(literal(series.name)), Text(line, style="cyan"))
-    return Group(drawn, Text(literal(f"{shown.unit}, from {low:+.0f} to {high:+.0f}"), style="dim"))
+    return Group(drawn, Text(literal(f"{shown.unit}, from {signed(low)} to {signed(high)}"), style="dim"))
+
+
+@dataclass(frozen=True, slots=True)
+class _HeatMap:
+    """A heat map in colours, or in words where there are none, such as in a pipe."""
+
+    shown: Chart
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        coloured = console.color_system is not None and not console.no_color
+        yield _heat_map(self.shown) if coloured else Text(literal(self.shown.alt), style="dim")
 
 
 def _heat_map(shown: Chart) -> RenderableType:
@@ -174,7 +192,9 @@ def _heat_map(shown: Chart) -> RenderableType:
                 shade = int((point.estimate - low) / ((high - low) or 1.0) * (len(SHADES) - 1) + 0.5)
                 row.append("██", style=SHADES[shade])
         drawn.add_row(Text(literal(series.name)), row)
-    return Group(drawn, Text(literal(f"{shown.unit}, from {low:+.0f} (brown) to {high:+.0f} (teal)"), style="dim"))
+    return Group(
+        drawn, Text(literal(f"{shown.unit}, from {signed(low)} (brown) to {signed(high)} (teal)"), style="dim")
+    )
 
 
 def _range(shown: Chart) -> tuple[float, float]:

@@ -15,6 +15,9 @@ from bot.evaluation.behaviour import Behaviour
 from bot.evaluation.lines import Skipped
 from bot.evaluation.scores import NOT_READ, Comparison, EntityScores, Evaluation, Measure, Miss, SentimentScores
 
+FEWEST_LINES = 10
+"""Of fewer lines no interval is shown: drawn again and again, so few say too little of others."""
+
 MOST_SKIPPED = 10
 """Line numbers named before the rest is only counted."""
 
@@ -104,7 +107,8 @@ def _sentiment(scores: SentimentScores) -> Iterable[RenderableType]:
         ("macro-F1", scores.macro_f1),
         ("accuracy", scores.accuracy),
     ):
-        measured.add_row(name, *_percent(measure))
+        value, interval = _percent(measure)
+        measured.add_row(name, value, interval if scores.lines >= FEWEST_LINES else "–")
     measured.add_row("calibration error", f"{scores.calibration.error:.1%}", "")
     yield _below(measured)
 
@@ -114,7 +118,7 @@ def _sentiment(scores: SentimentScores) -> Iterable[RenderableType]:
         confusion.add_row(
             label.label,
             *(f"{lines:,}" for lines in row[: len(columns)]),
-            *(f"{value:.1%}" for value in (label.precision, label.recall, label.f1)),
+            *(f"{value:.1%}" if label.lines else "–" for value in (label.precision, label.recall, label.f1)),
         )
     yield _below(confusion)
     if scores.not_read:

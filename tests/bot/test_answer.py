@@ -211,6 +211,39 @@ async def test_two_models_in_a_week_are_marked_and_not_mixed():
     assert answer.chart.marks == ((MONDAY + DAY, "read by example 1 from here"),)
 
 
+@pytest.mark.parametrize("subject", [Subject.ENTITIES, Subject.TRENDS, Subject.ENTITY])
+async def test_beside_names_it_is_said_that_whoever_read_them_they_are_counted(subject: Subject):
+    other = a_week(messages=1, entities=("Jenkins",), model="example 0")
+
+    answer = await ask([*a_week(entities=("Jenkins",)), *other], subject, LAST_WEEK, name="Jenkins")
+    one = await ask(list(a_week(entities=("Jenkins",))), subject, LAST_WEEK, name="Jenkins")
+
+    assert "not mixed in: 9 read by example 0 (but names are counted whoever read them);" in answer.footnote
+    assert "whoever read them" not in one.footnote
+
+
+async def test_after_a_change_of_model_explain_says_why_nothing_is_usual():
+    answer = await ask([*weeks(-8, -1, model="example 0"), *a_week()], Subject.EXPLAIN, LAST_WEEK)
+
+    told = [line for line in answer.lines if line.startswith("What is usual isn't known yet: ")]
+    assert told == [
+        "What is usual isn't known yet: the weeks before were read by another model, and `roomtone reanalyze` can read "
+        "them again. So no change is told."
+    ]
+
+
+@pytest.mark.parametrize("subject", [Subject.MOOD, Subject.EXPLAIN])
+async def test_several_channels_were_and_one_was(subject: Subject):
+    both = [*QUIET, *(replace(read, channel=RANDOM) for read in QUIET)]
+
+    several = await ask(both, subject, Side((HERE, THERE), LAST_WEEK.span))
+    one = await ask(both, subject, LAST_WEEK)
+
+    assert several.lines[0].startswith("#general and #random were ")
+    assert "its usual" not in several.lines[0]
+    assert one.lines[0].startswith("#general was ")
+
+
 async def test_an_unfinished_week_says_so():
     answer = await ask(QUIET, Subject.MOOD, LAST_WEEK, asked_at=MONDAY + 3 * DAY)
 

@@ -52,6 +52,21 @@ async def test_a_digest_without_a_usual_says_what_that_takes():
     assert "isn't known yet" not in known.footnote
 
 
+async def test_after_a_change_of_model_it_is_that_which_leaves_no_usual():
+    reads = [*weeks(-8, -1, model="example 0"), *a_week()]
+
+    alone = await digest(reads)
+    team = await digest([*reads, *elsewhere(reads)], HERE, THERE)
+    new = await digest([*weeks(-2, -1, model="example 0"), *a_week()])
+    few = await digest([*weeks(-8, -1), *a_week(people=3)])
+
+    for answer in (alone, team):
+        assert "the weeks before were read by another model, and `roomtone reanalyze` can read them" in answer.footnote
+        assert "enough people" not in answer.footnote
+    assert "that takes 4 earlier times with enough people." in new.footnote
+    assert "What is usual" not in few.footnote
+
+
 async def test_a_changed_week_says_what_moved_it_and_what_is_new():
     answer = await digest(GLOOMY)
 

@@ -257,6 +257,21 @@ async def test_a_line_in_a_language_that_is_not_read_is_a_miss_and_is_counted(tm
     assert "count as missed: 1" in shown(show_evaluation(evaluation))
 
 
+@pytest.mark.parametrize(("times", "interval"), [(2, False), (5, True)])
+async def test_few_lines_have_no_interval_and_a_label_without_any_has_no_score(
+    tmp_path: Path, times: int, interval: bool
+) -> None:
+    texts = [f"{label} {n}" for label in ("negative", "positive") for n in range(times)]
+    lines = labelled(tmp_path, *((text, text.split()[0]) for text in texts))
+
+    report = shown(show_evaluation(await evaluate(reading_as_told(*texts), lines, resamples=50)))
+
+    (recall,) = [line for line in report.splitlines() if line.strip().startswith("macro-recall")]
+    (neutral,) = [line for line in report.splitlines() if line.strip().startswith("neutral")]
+    assert ("100.0 … 100.0" in recall) is interval
+    assert neutral.split()[-3:] == ["–", "–", "–"]
+
+
 def entity_lines(tmp_path: Path) -> Labelled:
     return read_lines(
         a_file(

@@ -12,6 +12,8 @@ from tests.bot.test_question import DEV, GENERAL, RANDOM, parse
 
 NINE = Times(0, 9, 0, "Europe/Berlin")
 DAILY = Times(None, 9, 0, "Europe/Berlin")
+TIME = "I understood only a part of that, not the time, which is one from 00:00 to 23:59"
+ALERT_DAY = "I understood only a part of that, not the weekday, as alerts are looked for every day"
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,8 @@ DAILY = Times(None, 9, 0, "Europe/Berlin")
         ("alert on 17:00 UTC", Verb.ALERTS_ON, Times(None, 17, 0, "UTC")),
         ("alerts on daily 17:00", Verb.ALERTS_ON, Times(None, 17, 0, "Europe/Berlin")),
         ("alerts off", Verb.ALERTS_OFF, None),
+        ("digest on here friday 16:30", Verb.DIGEST_ON, Times(4, 16, 30, "Europe/Berlin")),
+        ("alerts on #dev 17:00 UTC", Verb.ALERTS_ON, Times(None, 17, 0, "UTC")),
     ],
 )
 def test_an_order_is_understood(text: str, verb: Verb, times: Times | None):
@@ -63,6 +67,9 @@ def test_a_question_for_a_digest_is_no_order(text: str):
         ("digest on for #general and #random", DEV, DEV, (GENERAL, RANDOM)),
         ("digest on monday 09:00 Europe/Berlin for #general #random", DEV, DEV, (GENERAL, RANDOM)),
         ("digest on here", DEV, DEV, (DEV,)),
+        ("digest on #general monday 09:00", DEV, DEV, (GENERAL,)),
+        ("digest on for #general and #random, fridays at 4 pm", DEV, DEV, (GENERAL, RANDOM)),
+        ("digest on #random monday 09:00", None, RANDOM, (RANDOM,)),
         ("digest on for general", DEV, DEV, (GENERAL,)),
         ("digest on for #random", None, RANDOM, (RANDOM,)),
         ("digest when #general", DEV, GENERAL, (GENERAL,)),
@@ -80,11 +87,20 @@ def test_an_order_knows_where_and_about_what(text: str, here: Place | None, targ
 @pytest.mark.parametrize(
     ("text", "here", "says"),
     [
-        ("digest on", None, "There is no channel here: name one."),
+        (
+            "digest on",
+            None,
+            "There is no channel here: name one. For example: 'digest on monday 09:00 for #acme/general'.",
+        ),
         ("digest on monday 09:00 Mars/Base", DEV, "I don't know that time zone: names look like Europe/Berlin."),
         ("digest on for #nowhere", DEV, "I know no channel by that name that you can ask about."),
         ("digest on for #dev #random", None, "One channel at a time: name only one."),
         ("digest on for everywhere", DEV, "Name the channels one by one."),
+        ("digest on monday 25:00", None, "I understood only a part of that, not the time, which is one from 00:00"),
+        ("digest on monday 25:00", DEV, f"{TIME}: write it like 'digest on monday 09:00 for #dev'."),
+        ("digest on #general monday 25:00", DEV, f"{TIME}: write it like"),
+        ("digest on mondey 09:00", DEV, "I understood only a part of that, not the weekday: write it like"),
+        ("alerts on #random monday", None, f"{ALERT_DAY}: write it like 'alerts on 09:00 for #acme/general'."),
         ("digest on weekly mondey 09:00", DEV, "I understood only a part of that"),
         ("digest on daily 09:00", DEV, "I understood only a part of that"),
         ("alerts on mondays", DEV, "I understood only a part of that"),

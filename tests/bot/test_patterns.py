@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,9 +12,9 @@ from bot.errors import QuestionError
 from bot.message import Window
 from bot.question import Side, Span, Subject, parse
 from tests.bot.readings_example import Read, a_read
-from tests.bot.test_answer import HERE, LAST_WEEK, ask
+from tests.bot.test_answer import HERE, LAST_WEEK, THERE, ask
 from tests.bot.test_trends import AFTER, MONDAY, UTC_ZONE, a_week, weeks
-from tests.examples import DAY, HOUR, WEEK, an_author
+from tests.examples import DAY, HOUR, RANDOM, WEEK, an_author
 
 FOUR_WEEKS = Side((HERE,), Span(Window(MONDAY - 3 * WEEK, MONDAY + WEEK), "last 4 weeks"))
 
@@ -55,6 +56,15 @@ async def test_the_heat_map_shows_hours_and_leaves_those_of_few_people_open():
     shown = {(s.name, p.start.hour) for s in answer.chart.series for p in s.points if p.estimate is not None}
     assert shown == {("Mon", 9), ("Tue", 9)}
     assert "2 hours of 168" in answer.chart.alt
+
+
+async def test_several_channels_were_otherwise_on_a_weekday():
+    reads = [read for weekday in range(4) for read in of_day(weekday, 0.1)] + of_day(4, -0.5)
+    both = [*reads, *(replace(read, channel=RANDOM) for read in reads)]
+
+    answer = await ask(both, Subject.PATTERN, Side((HERE, THERE), FOUR_WEEKS.span))
+
+    assert answer.lines[0].startswith("#general and #random were ")
 
 
 async def test_a_pattern_of_more_than_a_year_is_not_made():

@@ -120,6 +120,7 @@ async def test_a_later_edit_a_deletion_and_what_was_never_recorded_stay_as_they_
     changed = [row for row in tables(database)["readings"] if row not in before["readings"]]
     assert [row[1] for row in changed] == [plain.id.id]
     assert (report.again, report.edited, report.deleted, report.unknown) == (1, 1, 1, 2)
+    assert "2 not recorded: not imported yet, or their author opted out." in report.in_words()
     assert report.others == {OLD: 2}
 
 

@@ -1,0 +1,58 @@
+"""What a terminal shows of a chart, and what is left of it without colours."""
+
+from __future__ import annotations
+
+import io
+from typing import Literal
+
+import pytest
+from rich.console import Console
+
+from adapters.console.render import chart
+from bot.answer import Bar, Chart, ChartKind, Point, Series
+from tests.examples import AT, HOUR
+
+MOODS = (-22.4, -0.02, 4.0)
+
+
+def shown(drawn: Chart, colours: Literal["truecolor"] | None = None) -> str:
+    written = io.StringIO()
+    Console(file=written, width=100, color_system=colours, force_terminal=colours is not None).print(
+        chart(drawn, width=80)
+    )
+    return written.getvalue()
+
+
+def of(kind: ChartKind, *moods: float) -> Chart:
+    points = tuple(
+        Point(AT + n * HOUR, AT + (n + 1) * HOUR, mood, mood - 1, mood + 1, 9, 9) for n, mood in enumerate(moods)
+    )
+    return Chart(kind, "Mood", "Mood by hour: lowest −22.", "score points", "UTC", series=(Series("Mon", points),))
+
+
+@pytest.mark.parametrize("kind", [ChartKind.MULTIPLES, ChartKind.HEAT_MAP])
+def test_the_scale_has_its_signs_as_tables_do(kind: ChartKind):
+    low, none = shown(of(kind, *MOODS), "truecolor"), shown(of(kind, -22.4, -0.02), "truecolor")
+
+    assert "from −22" in low
+    assert "to +4" in low
+    assert "to 0" in none
+    assert "-" not in low + none
+
+
+def test_an_axis_and_bars_have_their_signs_as_tables_do():
+    bars = Chart(ChartKind.BARS, "", "", "score points", "UTC", bars=(Bar("a", -22.4, -30, -10), Bar("b", 4, 1, 7)))
+    counts = Chart(ChartKind.BARS, "", "", "people", "UTC", bars=(Bar("Jenkins", 1234),))
+
+    assert "−20" in shown(of(ChartKind.LINES, *MOODS))
+    assert "−22" in shown(bars)
+    assert "+4" in shown(bars)
+    assert "1,234" in shown(counts)
+    assert "+" not in shown(counts)
+
+
+def test_without_colours_a_heat_map_is_told_in_words():
+    drawn = of(ChartKind.HEAT_MAP, *MOODS)
+
+    assert shown(drawn).strip() == "Mood by hour: lowest −22."
+    assert "██" in shown(drawn, "truecolor")
