@@ -88,7 +88,7 @@ class App:
             raise
         if not places and question.subject in ABOUT_CHANNELS:
             raise ConfigurationError(NOTHING_YET)
-        return await self.answers.answer(question, visible=await self.places())
+        return await self.answers.answer(question, visible=places)
 
 
 NOTHING_YET = (

@@ -72,7 +72,7 @@ class Planned:
     @property
     def about(self) -> tuple[Channel, ...]:
         """The channels that it is about."""
-        return (self.wanted.channels if self.wanted is not None else ()) or (self.due.channel,)
+        return _about(self.due, self.wanted)
 
 
 class Writer:
@@ -138,7 +138,7 @@ class Writer:
 
     async def _digest(self, due: Due, wanted: Subscription | None, now: datetime) -> Made:
         zone = ZoneInfo(wanted.times.zone) if wanted is not None else self._zone
-        channels = (wanted.channels if wanted is not None else ()) or (due.channel,)
+        channels = _about(due, wanted)
         places, missing = await self._places(due.channel, channels)
         answer = await self._of(places, due.at, zone, now)
         posts = await self._kept.posts(due.channel, Sort.DIGEST, limit=20)
@@ -188,6 +188,10 @@ class Writer:
         places = [Place(each.channel, each.name, each.private) for each in shown]
         left = len(channels) - len(shown)
         return places, [f"{counted(left, 'channel')} left out: archived, left, or private."] if left else []
+
+
+def _about(due: Due, wanted: Subscription | None) -> tuple[Channel, ...]:
+    return (wanted.channels if wanted is not None else ()) or (due.channel,)
 
 
 def _may_be_told(summary: ChannelSummary, target: Channel) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import replace
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from training.fit import Fit
 
 TAUGHT = "taught"
-SENTIMENT = ("semeval", "senti4sd")
-SENTENCES = ("wnut17", "btc", "tweebank", "stackoverflow", "uner-ewt")
 
 
 def texts(folder: Path, counts: dict[str, int], seed: int) -> list[str]:
@@ -33,7 +32,7 @@ def texts(folder: Path, counts: dict[str, int], seed: int) -> list[str]:
     for name, count in counts.items():
         (path,) = folder.glob(f"*/{name}.jsonl")
         found = [text for text in dict.fromkeys(_texts(path)) if len(text.split()) > 3]
-        found = [text for text in found if data.fingerprint(text) not in held_out]
+        found = list(compress(found, data.without_duplicates(found, held_out)))
         chosen += draw.sample(found, min(count, len(found)))
     return chosen
 
