@@ -233,8 +233,9 @@ async def test_what_was_recorded_leaves_nothing_sealed_behind(database: Path, tm
     assert sealed not in _on_disk(tmp_path)
 
 
+# All that might be imported late is imported first: the other user may not be able to read where Python is installed.
 READ_ONLY = """
-import asyncio, os, sys
+import asyncio, concurrent.futures.thread, os, sys
 import aiosqlite, sqlalchemy.dialects.sqlite.aiosqlite
 from bot.errors import RoomtoneError
 from storage import open_storage
