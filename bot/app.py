@@ -403,6 +403,7 @@ async def examine(settings: Settings, *, database: str | None, retry: bool = Fal
             findings += doctor.inbox(await app.storage.inbox.count())
             findings += await _examine_posts(app)
             started = await _started_on_discord(app)
+            findings += await _left_out_on_discord(app, started)
     except NoDatabase as error:
         findings.append(doctor.Finding("database", True, str(error)))
     except RoomtoneError as error:
@@ -430,6 +431,12 @@ async def _started_on_discord(app: App) -> Mapping[str, Collection[int]]:
     from adapters.discord.checks import started
 
     return await started(app.storage.notes)
+
+
+async def _left_out_on_discord(app: App, started: Mapping[str, Collection[int]]) -> Sequence[doctor.Finding]:
+    from adapters.discord.checks import left_out
+
+    return await left_out(app.storage.notes, app.storage.readings, started, now=datetime.now(UTC))
 
 
 async def _examine_discord(settings: Settings, started: Mapping[str, Collection[int]]) -> Sequence[doctor.Finding]:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 import aiohttp
 import discord
 
 from adapters.discord.client import MISSING_INTENT, REFUSED
 from adapters.discord.gateway import INTENTS, without_voice
+from adapters.discord.oddities import RECENT, met
 from adapters.discord.rooms import GUILD, STARTED
+from adapters.discord.translate import room
+from bot.days import quarter_ceil
 from bot.doctor import Finding
-from bot.message import Platform
-from bot.store import Notes
+from bot.message import Platform, Window
+from bot.store import Notes, Readings
+from bot.wording import left_out as worded
 
 LEAST = discord.Permissions(
     view_channel=True,
@@ -62,6 +67,22 @@ async def started(notes: Notes) -> Mapping[str, Collection[int]]:
         server: [int(name.removeprefix(STARTED)) for name in await notes.notes(Platform.DISCORD, server, STARTED)]
         for server in servers
     }
+
+
+async def left_out(
+    notes: Notes, readings: Readings, started: Mapping[str, Collection[int]], *, now: datetime
+) -> Sequence[Finding]:
+    """What of the last days is in no number, or unlike other messages, in each channel that is read, and why."""
+    names = {summary.channel: summary.name for summary in await readings.channels()}
+    end = quarter_ceil(now)
+    findings: list[Finding] = []
+    for server, channels in sorted(started.items()):
+        for channel in (room(server, id_) for id_ in sorted(channels)):
+            name = names.get(channel, channel.id)
+            if left := worded(await readings.left_out([channel], Window(end - RECENT, end))):
+                findings.append(Finding(f"discord #{name}", True, f"In no mood of the last 7 days: {left}."))
+            findings += await met(notes, channel, name, now=now)
+    return findings
 
 
 async def examine(token: str, started: Mapping[str, Collection[int]]) -> Sequence[Finding]:

@@ -19,6 +19,7 @@ from adapters.discord.digests import WayOut
 from adapters.discord.gateway import Client
 from adapters.discord.history import History, Known
 from adapters.discord.intake import Accept, Intake
+from adapters.discord.oddities import Oddities
 from adapters.discord.outlet import Draw, Outlet, Room
 from adapters.discord.reach import ClientReach
 from adapters.discord.rooms import Rooms
@@ -95,11 +96,13 @@ class Discord:
         self._client: Client | None = None
         reach = ClientReach(lambda: self._client, pause=pause)
         self.rooms = Rooms(notes, reach.spot, clock)
-        self.intake = Intake(accept, cursors, self.rooms)
+        oddities = Oddities(notes, self.rooms, clock)
+        self.intake = Intake(accept, cursors, self.rooms, oddities)
         self.history = History(
             reach,
             intake=self.intake,
             rooms=self.rooms,
+            oddities=oddities,
             accept=accept,
             cursors=cursors,
             notes=notes,

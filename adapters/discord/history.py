@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import structlog
 
 from adapters.discord.intake import Accept, Intake
+from adapters.discord.oddities import Oddities
 from adapters.discord.rooms import Rooms, Spot
 from adapters.discord.translate import deleted, moment, room, snowflake, written
 from bot.errors import PlatformError, RoomtoneError
@@ -99,6 +100,7 @@ class History:
         *,
         intake: Intake,
         rooms: Rooms,
+        oddities: Oddities,
         accept: Accept,
         cursors: Cursors,
         notes: Notes,
@@ -112,6 +114,7 @@ class History:
         self._reach = reach
         self._intake = intake
         self._rooms = rooms
+        self._oddities = oddities
         self._accept = accept
         self._cursors = cursors
         self._notes = notes
@@ -363,6 +366,7 @@ class History:
                 thread=found.thread,
                 pseudonyms=self._pseudonyms,
             )
+            await self._oddities.meet(workspace, channel, event)
             if isinstance(event, Skipped):
                 _log.debug("skipped", why=event.reason)
             else:

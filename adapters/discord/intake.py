@@ -11,6 +11,7 @@ from typing import Protocol
 
 import structlog
 
+from adapters.discord.oddities import Oddities
 from adapters.discord.rooms import Rooms
 from bot.errors import PlatformError, StorageError
 from bot.importing import Skipped
@@ -72,10 +73,11 @@ class Intake:
     arrives only while the channel is in step: since the last gap, its history has been read up to now.
     """
 
-    def __init__(self, accept: Accept, cursors: Cursors, rooms: Rooms) -> None:
+    def __init__(self, accept: Accept, cursors: Cursors, rooms: Rooms, oddities: Oddities) -> None:
         self._accept = accept
         self._cursors = cursors
         self._rooms = rooms
+        self._oddities = oddities
         self._waiting: asyncio.Queue[Arrival | _CaughtUp] = asyncio.Queue()
         self._in_step: set[Channel] = set()
         self._reached: dict[Channel, str] = {}
@@ -196,6 +198,8 @@ class Intake:
             if isinstance(event, Message) and since is not None and int(event.id.id) < since:
                 # It waited here while the channel was started, or is an old one that was edited.
                 event = Skipped("said before the channel was read")
+            if isinstance(event, Message | Skipped):
+                await self._oddities.meet(arrival.workspace, arrival.channel, event)
         is_read = found is not None and found.is_read
         seen = self._rooms.introduction(arrival.channel) if is_read else None
         if isinstance(event, Skipped):

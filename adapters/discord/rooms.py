@@ -85,8 +85,12 @@ class Rooms:
 
     def since(self, workspace: str, channel: int) -> int | None:
         """From which snowflake on a channel, or a thread's channel, is read; None if it isn't."""
+        return self._since.get(workspace, {}).get(self.home(channel))
+
+    def home(self, channel: int) -> int:
+        """The channel that a thread belongs to; any other channel is its own."""
         spot = self._spots.get(channel)
-        return self._since.get(workspace, {}).get(channel if spot is None or spot.parent is None else spot.parent)
+        return channel if spot is None or spot.parent is None else spot.parent
 
     async def start(self, workspace: str, channel: int, *, since: int) -> bool:
         """Read a channel from the snowflake `since` on; False if it was read already, which may move `since` back."""

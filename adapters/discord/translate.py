@@ -18,6 +18,12 @@ EPOCH = datetime(2015, 1, 1, tzinfo=UTC)
 # An allow-list: other types carry a title, a number or nothing, though real people are named as their authors.
 _WRITTEN = {0, 19}
 _COMMANDS = {20, 23}  # answered by an app
+_NOTICES = frozenset({*range(1, 19), 21, 22, *range(24, 33), *range(36, 40), 44, 46, 63})
+"""The types that hold nobody's words: joins, pins, boosts and the like.
+
+Source: https://docs.discord.com/developers/resources/message#message-object-message-types.
+"""
+UNKNOWN_TYPE = "unknown type "
 _EPHEMERAL = 1 << 6
 _SNOWFLAKE = re.compile(r"[0-9]{1,19}")
 
@@ -42,6 +48,11 @@ def author(pseudonyms: Pseudonyms, workspace: str, user: int | str) -> Pseudonym
     return pseudonyms.of(Platform.DISCORD, workspace, str(user))
 
 
+def is_known(type_: int) -> bool:
+    """Does this version know messages of that type?"""
+    return type_ in _WRITTEN | _COMMANDS | _NOTICES
+
+
 def written(payload: Any, *, workspace: str, thread: bool, pseudonyms: Pseudonyms) -> Message | Skipped:
     """A message as it stands after its latest edit. Takes any JSON; what isn't a person's or a bot's words is skipped.
 
@@ -56,7 +67,7 @@ def written(payload: Any, *, workspace: str, thread: bool, pseudonyms: Pseudonym
     if type(kind) is not int:
         return Skipped("no type")
     if kind not in _WRITTEN | _COMMANDS:
-        return Skipped(f"type {kind}")
+        return Skipped(f"type {kind}" if is_known(kind) else f"{UNKNOWN_TYPE}{kind}")
     if _number(payload.get("flags")) & _EPHEMERAL:
         return Skipped("ephemeral")
     sender = as_object(payload.get("author"))

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from bot.app import examine, opened, reading, reading_with
 from bot.errors import ConfigurationError, Unavailable
 from bot.evaluation.runs import evaluations
 from bot.importing import OPTED_OUT, Line, bring_in
+from bot.message import Platform
 from bot.readers import who_reads
 from bot.schedule import Due, Sort, State, Subscription, Times
 from bot.settings import Settings
@@ -356,6 +358,19 @@ async def test_doctor_has_what_was_set_aside_read_again(given):
     assert "`roomtone doctor --retry`" in before["set aside"].says
     assert (before["waiting"].says, after["waiting"].says) == ("0 events wait to be read.", "1 event waits to be read.")
     assert "set aside" not in after
+
+
+async def test_doctor_says_what_was_odd_in_a_discord_channel_that_is_read(given):
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    noted = {("", "guild 10"): {"application": "1"}, ("10", "started 20"): {"since": "0"}}
+    async with opened(given()) as app:
+        for (server, name), value in (noted | {("10", "met 20 unknown type 77"): {"at": today}}).items():
+            await app.storage.notes.write(Platform.DISCORD, server, name, value)
+
+    (found,) = [finding for finding in await examine(given(), database=None) if finding.subject == "discord #20"]
+
+    assert found.says.startswith("Messages of type 77, which this version doesn't know, are left out; the last came on")
+    assert not found.ok
 
 
 async def test_lines_of_people_who_opted_out_are_skipped_not_brought_in(given):
