@@ -252,10 +252,10 @@ class Commands(app_commands.Group):
 
     async def _order(self, interaction: Asked, order: Order) -> None:
         asker: Asker | None = asker_of(interaction)
-        if asker is None:
-            await interaction.response.send_message("Tell me in a channel of a server.", ephemeral=True)
-            return
         with told_if_unsent(interaction):
+            if asker is None:
+                await interaction.response.send_message("Tell me in a channel of a server.", ephemeral=True)
+                return
             # For everybody to see: it is their messages that are read.
             await interaction.response.defer(thinking=True)
             try:

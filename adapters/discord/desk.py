@@ -124,11 +124,12 @@ class Desk:
     async def commanded(self, interaction: discord.Interaction[Any], text: str, *, everybody: bool = False) -> None:
         """Answer a command or a button: to the asker alone, or to everybody if they want it so and may."""
         asker = asker_of(interaction)
-        if asker is None:
-            await interaction.response.send_message("Ask me in a channel of a server.", ephemeral=True)
-            return
-        is_public = everybody and await self._is_for_everybody(text, asker)
         with told_if_unsent(interaction):
+            if asker is None:
+                await interaction.response.send_message("Ask me in a channel of a server.", ephemeral=True)
+                return
+            with self._intake.giving_way():
+                is_public = everybody and await self._is_for_everybody(text, asker)
             # Within three seconds; how long the answer takes is another matter.
             await interaction.response.defer(ephemeral=not is_public, thinking=True)
             with self._intake.giving_way():
@@ -258,6 +259,13 @@ async def _member(message: discord.Message) -> discord.Member | None:
     return None
 
 
+def attend(interaction: discord.Interaction[Any]) -> None:
+    """Let this task, which answers an interaction, end before the client does."""
+    task = asyncio.current_task()
+    assert task is not None
+    interaction.client.attend(task)
+
+
 @contextmanager
 def told_if_unsent(interaction: discord.Interaction[Any]) -> Iterator[None]:
     """An interaction that Discord doesn't let us answer ends in a line of the log."""
@@ -318,9 +326,15 @@ class OpenPrivately(
         """The button that was pressed."""
         return cls(int(match["asker"]), match["text"])
 
+    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+        """Called first in the task of every press."""
+        attend(interaction)
+        return True
+
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Answer whoever asked, and only them."""
         if interaction.user.id != self._asker:
-            await interaction.response.send_message(NOT_YOURS, ephemeral=True)
+            with told_if_unsent(interaction):
+                await interaction.response.send_message(NOT_YOURS, ephemeral=True)
             return
         await interaction.client.desk.commanded(interaction, self._text)

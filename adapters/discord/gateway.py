@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,7 @@ import structlog
 from discord import app_commands
 
 from adapters.discord.commands import Commands, fingerprint
-from adapters.discord.desk import Desk, OpenPrivately, spot_of
+from adapters.discord.desk import Desk, OpenPrivately, attend, spot_of, told_if_unsent
 from adapters.discord.history import History
 from adapters.discord.intake import Arrival, Intake, Keep
 from adapters.discord.rooms import Rooms
@@ -32,6 +33,8 @@ FRESH_SECONDS = 600
 
 GRACE = 1.0
 """Seconds for which an answer may still be given while we stop."""
+
+FAILED = "Something went wrong on my side, and was noted. Please ask again."
 
 LONGEST_WAY = 0.05
 """Seconds for which those frames wait for an answer that is being worked out."""
@@ -76,8 +79,9 @@ class Client(discord.AutoShardedClient):
         self._notes = notes
         self._pseudonyms = pseudonyms
         self._clock = clock
-        self._under_way: set[asyncio.Task[None]] = set()
-        self.tree = app_commands.CommandTree(self)
+        self._under_way: set[asyncio.Task[Any]] = set()
+        self.tree = Tree(self)
+        logging.getLogger("discord.app_commands.tree").addFilter(_NAMELESS)
         self._commands = Commands()
 
     def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
@@ -89,14 +93,18 @@ class Client(discord.AutoShardedClient):
             super().dispatch(event, *args, **kwargs)
 
     def _schedule_event(self, *args: Any, **kwargs: Any) -> asyncio.Task[None]:
-        # discord.py lets go of its handlers' tasks, which may be using the database when it is closed.
         task = super()._schedule_event(*args, **kwargs)
+        self.attend(task)
+        return task
+
+    def attend(self, task: asyncio.Task[Any]) -> None:
+        """Let a handler end before we do: discord.py lets go of its tasks, which may be using the database by then."""
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
-        return task
 
     async def close(self) -> None:
         """Let handlers end, disconnect, and leave none behind."""
+        await asyncio.sleep(0)  # so that those which have only just been made are attended to
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=GRACE)
         await super().close()
@@ -323,6 +331,39 @@ class Client(discord.AutoShardedClient):
         workspace, at = str(payload.guild_id), self._clock()
         data = {"message_id": str(payload.message_id), "channel_id": str(payload.channel_id), **which}
         self._intake.put(Arrival(workspace, payload.channel_id, lambda _: cleared(data, workspace=workspace, at=at)))
+
+
+class Tree(app_commands.CommandTree[Client]):
+    """The commands, whose tasks are attended to, and whose failures are told without a person or their words."""
+
+    async def interaction_check(self, interaction: discord.Interaction[Client], /) -> bool:
+        """Called first in the task of every command, and of what is offered while one is typed."""
+        attend(interaction)
+        return True
+
+    async def on_error(self, interaction: discord.Interaction[Client], error: app_commands.AppCommandError, /) -> None:
+        """A command failed, in a way that nobody foresaw."""
+        cause = getattr(error, "original", error)
+        _log.error("a command failed", channel=interaction.channel_id, why=type(cause).__name__)
+        with told_if_unsent(interaction):
+            if interaction.response.is_done():
+                await interaction.followup.send(FAILED, ephemeral=True)
+            else:
+                await interaction.response.send_message(FAILED, ephemeral=True)
+
+
+class _Nameless(logging.Filter):
+    """discord.py names who typed when what could have been offered came too late, as it often does."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if "in autocomplete" not in str(record.msg):
+            return True
+        why = record.exc_info and record.exc_info[0]
+        _log.info("nothing could be offered to somebody who typed", why=why.__name__ if why else None)
+        return False
+
+
+_NAMELESS = _Nameless()
 
 
 def without_voice() -> None:

@@ -90,6 +90,10 @@ class LocalDiscord:
         self.threads: dict[str, dict[str, Any]] = {}
         self.messages: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
         self.posted: list[dict[str, Any]] = []
+        self.acknowledged: list[dict[str, Any]] = []
+        """Interactions' first responses: {'type', 'data'}."""
+        self.followed_up: list[dict[str, Any]] = []
+        """What they were answered with afterwards."""
         self.requests: list[tuple[str, str]] = []
         self.pages: list[tuple[str, Mapping[str, str]]] = []
         """Which pages of history were read: (channel, query)."""
@@ -182,6 +186,17 @@ class LocalDiscord:
         gone = self.channels.pop(channel)
         self.messages.pop(channel, None)
         await self.dispatch("CHANNEL_DELETE", gone)
+
+    async def interact(self, type_: int, data: Mapping[str, Any], *, user: Mapping[str, Any], **fields: Any) -> None:
+        """Somebody uses a command (2) or a component (3), or types in a command's option (4), in #general."""
+        self._next_id += 1
+        member = {**self.guild["members"][0], "user": user, "permissions": EVERYTHING}
+        interaction = {
+            "id": str(self._next_id), "application_id": "1", "type": type_, "data": data, "token": "interaction",
+            "version": 1, "guild_id": GUILD, "channel": self.channels[GENERAL], "channel_id": GENERAL,
+            "member": member, "attachment_size_limit": 10_000_000, "locale": "en-US", "entitlements": [],
+        }  # fmt: skip
+        await self.dispatch("INTERACTION_CREATE", interaction | fields)
 
     async def dispatch(self, event: str, payload: Any) -> None:
         """Tell the connected client; kept for a resume while it is away."""
@@ -336,10 +351,13 @@ class LocalDiscord:
             ("GET", r"/guilds/(\d+)/channels", lambda request, guild: list(self.channels.values())),
             ("GET", r"/guilds/(\d+)/members/(\d+)", lambda request, *_: self.guild["members"][0]),
             ("PUT", r"/applications/(\d+)/guilds/(\d+)/commands", lambda request, *_: []),
+            ("POST", r"/interactions/(\d+)/interaction/callback", self._acknowledge),
+            ("POST", r"/webhooks/(\d+)/interaction", self._follow_up),
         ]
         for verb, pattern, serve in routes:
             if verb == method and (found := re.fullmatch(pattern, path)):
-                if request.headers.get("Authorization") != f"Bot {TOKEN}":
+                by_token = "/interaction" in path  # theirs, which stands in the path
+                if not by_token and request.headers.get("Authorization") != f"Bot {TOKEN}":
                     return _json({"message": "401: Unauthorized", "code": 0}, status=401)
                 served = serve(request, *found.groups())
                 result = await served if asyncio.iscoroutine(served) else served
@@ -375,20 +393,31 @@ class LocalDiscord:
         key = (channel, str(body.get("nonce")))
         if body.get("enforce_nonce") and key in self._nonces:
             return self._nonces[key]
+        made = self._message(channel, body)
+        self._nonces[key] = made
+        self.posted.append({**body, "channel_id": channel, "id": made["id"]})
+        await self.write(made)
+        return made
+
+    def _message(self, channel: str, body: Mapping[str, Any]) -> dict[str, Any]:
         self._next_id += 1
         # Ids carry time: after everything that was said so far.
         id_ = str(max([self._next_id, *(i + 1 for i in self.messages[channel])]))
         embeds = [{**embed, "type": "rich"} for embed in body.get("embeds") or []]
-        made = {
+        return {
             "id": id_, "channel_id": channel, "guild_id": GUILD, "author": ME, "content": body.get("content") or "",
             "timestamp": "2026-03-02T09:00:00+00:00", "edited_timestamp": None, "tts": False, "embeds": embeds,
-            "mention_everyone": False, "mentions": [], "mention_roles": [], "attachments": [], "components": [],
-            "reactions": [], "pinned": False, "type": 0, "flags": 0,
+            "mention_everyone": False, "mentions": [], "mention_roles": [], "attachments": [],
+            "components": body.get("components") or [], "reactions": [], "pinned": False, "type": 0, "flags": 0,
         }  # fmt: skip
-        self._nonces[key] = made
-        self.posted.append({**body, "channel_id": channel, "id": id_})
-        await self.write(made)
-        return made
+
+    async def _acknowledge(self, request: web.Request, interaction: str) -> Any:
+        self.acknowledged.append(await _body(request))
+        return {"interaction": {"id": interaction, "type": 2}}
+
+    async def _follow_up(self, request: web.Request, application: str) -> Any:
+        self.followed_up.append(await _body(request))
+        return self._message(GENERAL, self.followed_up[-1])
 
     def _archived(self, request: web.Request, channel: str) -> Any:
         found = [t for t in self.threads.values() if t["parent_id"] == channel and t["thread_metadata"]["archived"]]

@@ -37,7 +37,8 @@ SCENARIOS = {
 
 MODULES = {
     "behaviour": "S", "reading": "S", "events": "G", "faults": "G", "gateway": "G", "history": "G", "intake": "G",
-    "replay": "G", "digests": "G", "checks": "G", "oddities": "G", "render": "P", "translate": "P", "exports": "P",
+    "replay": "G", "digests": "G", "checks": "G", "oddities": "G", "interactions": "G", "render": "P", "translate": "P",
+    "exports": "P",
 }  # fmt: skip
 
 EXEMPT = {
