@@ -12,9 +12,11 @@ from functools import partial
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from adapters.discord.client import MISSING_INTENT, REFUSED
 from bot.analysis import was_sent
-from bot.app import examine, opened, reading, reading_with
+from bot.app import examine, opened, reading, reading_with, run
 from bot.errors import ConfigurationError, Unavailable
 from bot.evaluation.runs import evaluations
 from bot.importing import OPTED_OUT, Line, bring_in
@@ -25,6 +27,7 @@ from bot.settings import Settings
 from tests.bot.analysis.checkpoints import GLAD, make, sentences
 from tests.examples import AT, GENERAL, a_message, an_author
 from tests.servers import inference
+from tests.servers.discord import TOKEN, local_discord
 from tests.servers.inference import ENTITIES_MODEL, SENTIMENT_MODEL, Inference
 
 HEAVY = ("torch", "transformers", "httpx", "purgatory")
@@ -358,6 +361,18 @@ async def test_doctor_has_what_was_set_aside_read_again(given):
     assert "`roomtone doctor --retry`" in before["set aside"].says
     assert (before["waiting"].says, after["waiting"].says) == ("0 events wait to be read.", "1 event waits to be read.")
     assert "set aside" not in after
+
+
+@pytest.mark.parametrize(
+    ("token", "close", "says"), [("wrong", None, REFUSED), (TOKEN, 4014, MISSING_INTENT)], ids=["token", "intent"]
+)
+async def test_what_discord_refuses_for_good_ends_it_all_with_one_sentence_to_an_operator(given, token, close, says):
+    async with local_discord() as server:
+        server.close_next = close
+        with pytest.raises(ConfigurationError) as raised:
+            await run(given(discord_token=token), database=None, sample=False, console=Console())
+
+    assert str(raised.value) == says
 
 
 async def test_doctor_says_what_was_odd_in_a_discord_channel_that_is_read(given):

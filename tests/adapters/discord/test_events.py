@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import discord
 import pytest
 from structlog.testing import capture_logs
 
@@ -266,7 +267,12 @@ async def test_21_a_channel_renamed_moved_and_deleted_in_mid_burst(storage: Stor
     assert {event.channel.id for event in parts.kept if isinstance(event, ChannelGone)} == {RANDOM}
 
 
-async def test_8_what_was_said_while_a_channel_was_hidden_from_us_is_read_when_it_is_shown_again(storage: Storage):
+@pytest.mark.parametrize("denied", ["view_channel", "read_message_history"])
+async def test_8_what_was_said_while_a_channel_was_hidden_from_us_is_read_when_it_is_shown_again(
+    storage: Storage, denied: str
+):
+    withheld = discord.Permissions(int(EVERYTHING))
+    withheld.update(**{denied: False})
     async with local_discord() as server:
         parts = Parts(storage, clock=lambda: NOW)
         await parts.read()
@@ -274,7 +280,7 @@ async def test_8_what_was_said_while_a_channel_was_hidden_from_us_is_read_when_i
             await server.write(message(1, content="message 1"))
             await until(lambda: "message 1" in parts.texts())
             with capture_logs() as logged:
-                await server.allow_everyone(0)
+                await server.allow_everyone(withheld.value)
                 await until(lambda: any("can't be read" in line["event"] for line in logged))
             with server.unseen():
                 await server.write(message(2, content="message 2"))
