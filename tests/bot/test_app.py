@@ -27,7 +27,8 @@ from bot.settings import Settings
 from tests.bot.analysis.checkpoints import GLAD, make, sentences
 from tests.examples import AT, GENERAL, a_message, an_author
 from tests.servers import inference
-from tests.servers.discord import TOKEN, local_discord
+from tests.servers.discord import local_discord
+from tests.servers.discord_gateway import TOKEN
 from tests.servers.inference import ENTITIES_MODEL, SENTIMENT_MODEL, Inference
 
 HEAVY = ("torch", "transformers", "httpx", "purgatory")

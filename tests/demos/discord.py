@@ -26,7 +26,8 @@ from bot.importing import Aside, Line
 from bot.message import ChannelSeen, Message
 from bot.settings import Settings
 from tests.adapters.discord.payloads import PSEUDONYMS, message, user
-from tests.servers.discord import TOKEN, LocalDiscord, a_channel, local_discord
+from tests.servers.discord import LocalDiscord, a_channel, local_discord
+from tests.servers.discord_gateway import TOKEN
 
 QUESTIONS = (
     "mood #backend last week",

@@ -1,4 +1,4 @@
-"""A small local Discord: the gateway and the REST calls that Roomtone makes, with faults on command.
+"""A small local Discord: the REST calls that Roomtone makes, behind a gateway, with faults on command.
 
 The real discord.py connects to it; it knows sessions, resuming, pages and nonces, and nothing of permissions beyond
 what a guild's payload says.
@@ -10,21 +10,21 @@ import asyncio
 import json
 import re
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import discord
 import yarl
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import web
 from discord.http import Route
+
+from tests.servers.discord_gateway import ME, TOKEN, Gateway
 
 EVERYTHING = str(discord.Permissions.all_channel().value)
 READING = str(discord.Permissions(view_channel=True, read_message_history=True, send_messages=True).value)
-ME = {"id": "1", "username": "Roomtone", "discriminator": "0", "avatar": None, "bot": True, "global_name": None}
 OWNER = {"id": "900", "username": "owner", "discriminator": "0", "avatar": None, "global_name": None}
-TOKEN = "token-of-a-test"
 GUILD, GENERAL, RANDOM = "10", "20", "21"
 LONGEST_PAGE = 100
 
@@ -57,20 +57,11 @@ class Fault:
     """How many such requests are answered first."""
 
 
-@dataclass(slots=True)
-class Session:
-    """A gateway session: what was dispatched in it, so that it can be resumed."""
-
-    id: str
-    sent: list[dict[str, Any]] = field(default_factory=list)
-    socket: web.WebSocketResponse | None = None
-    resumable: bool = True
-
-
-class LocalDiscord:
+class LocalDiscord(Gateway):
     """One server with its channels, threads and messages. Changes are dispatched, unless made `unseen`."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.guild: dict[str, Any] = {
             "id": GUILD, "name": "acme", "owner_id": OWNER["id"], "emojis": [], "stickers": [], "features": [],
             "preferred_locale": "en-US", "afk_timeout": 300, "verification_level": 0, "explicit_content_filter": 0,
@@ -97,37 +88,20 @@ class LocalDiscord:
         self.requests: list[tuple[str, str]] = []
         self.pages: list[tuple[str, Mapping[str, str]]] = []
         """Which pages of history were read: (channel, query)."""
-        self.sockets = 0
-        self.identified = 0
-        self.resumed = 0
-        self.frames: list[int] = []
         self.faults: list[Fault] = []
         self.in_guild = True
-        self.silent = False
-        """Answer no heartbeat and send nothing."""
-        self.heartbeat_interval = 41_250
-        self.close_next: int | None = None
-        """Close the next IDENTIFY with this code."""
-        self.intents = 0
         self.flags = 1 << 19
         """The application's: Message Content Intent is on, for up to a hundred servers."""
-        self._sessions: dict[str, Session] = {}
-        self._current: Session | None = None
         self._nonces: dict[tuple[str, str], dict[str, Any]] = {}
-        self._dispatching = True
         self._next_id = 5_000_000
-        self.host = ""
+
+    def servers(self) -> Sequence[Mapping[str, Any]]:
+        """The server as it stands now, with the threads that are open."""
+        open_ = [thread for thread in self.threads.values() if not thread["thread_metadata"]["archived"]]
+        whole = {**self.guild, "channels": list(self.channels.values()), "threads": open_}
+        return [whole] if self.in_guild else []
 
     # What happens on the server
-
-    @contextmanager
-    def unseen(self) -> Iterator[None]:
-        """What happens in here is never told."""
-        self._dispatching = False
-        try:
-            yield
-        finally:
-            self._dispatching = True
 
     async def write(self, message: Mapping[str, Any], *, times: int = 1) -> None:
         """Somebody writes `message`; told `times` times."""
@@ -198,49 +172,6 @@ class LocalDiscord:
         }  # fmt: skip
         await self.dispatch("INTERACTION_CREATE", interaction | fields)
 
-    async def dispatch(self, event: str, payload: Any) -> None:
-        """Tell the connected client; kept for a resume while it is away."""
-        session = self._current
-        if session is None or not self._dispatching:
-            return
-        frame = {"op": 0, "t": event, "s": len(session.sent) + 1, "d": payload}
-        session.sent.append(frame)
-        if session.socket is not None and not session.socket.closed and not self.silent:
-            with suppress(ConnectionError):
-                await session.socket.send_json(frame)
-
-    async def repeat(self, count: int) -> None:
-        """The last `count` events are told again."""
-        assert self._current is not None
-        assert self._current.socket is not None
-        for frame in self._current.sent[-count:]:
-            await self._current.socket.send_json(frame)
-
-    # Faults of the connection
-
-    async def close(self, code: int) -> None:
-        """Close the socket with `code`."""
-        socket = self._socket()
-        if code == 1000 or code > 1001:
-            await socket.close(code=code)
-        else:
-            await socket.close(code=WSCloseCode.GOING_AWAY)
-
-    async def ask_to_reconnect(self) -> None:
-        """Op 7."""
-        await self._socket().send_json({"op": 7, "d": None})
-
-    async def invalidate(self, *, resumable: bool) -> None:
-        """Op 9."""
-        assert self._current is not None
-        self._current.resumable = resumable
-        await self._socket().send_json({"op": 9, "d": resumable})
-
-    def lose_session(self) -> None:
-        """The session can't be resumed any more."""
-        assert self._current is not None
-        self._current.resumable = False
-
     def fail(self, method: str, path: str, status: int, *, times: int = 1) -> None:
         """The next `times` requests of that kind are answered with `status`; see `Fault`."""
         self.faults.append(Fault(method, path, status, times, body={}))
@@ -248,70 +179,6 @@ class LocalDiscord:
     def forget_nonces(self) -> None:
         """Some minutes pass."""
         self._nonces.clear()
-
-    @property
-    def connected(self) -> bool:
-        return self._current is not None and self._current.socket is not None and not self._current.socket.closed
-
-    def _socket(self) -> web.WebSocketResponse:
-        assert self._current is not None
-        assert self._current.socket is not None
-        return self._current.socket
-
-    # The gateway
-
-    async def gateway(self, request: web.Request) -> web.WebSocketResponse:
-        self.sockets += 1
-        socket = web.WebSocketResponse(autoclose=True)
-        await socket.prepare(request)
-        await socket.send_json({"op": 10, "d": {"heartbeat_interval": self.heartbeat_interval}})
-        async for frame in socket:
-            if frame.type is not WSMsgType.TEXT:
-                continue
-            sent = frame.json()
-            self.frames.append(sent["op"])
-            match sent["op"]:
-                case 1 if not self.silent:
-                    await socket.send_json({"op": 11})
-                case 2:
-                    await self._identify(socket, sent["d"])
-                case 6:
-                    await self._resume(socket, sent["d"])
-        return socket
-
-    async def _identify(self, socket: web.WebSocketResponse, asked: Mapping[str, Any]) -> None:
-        self.identified += 1
-        self.intents = asked["intents"]
-        if asked["token"] != TOKEN:
-            await socket.close(code=4004)
-            return
-        if self.close_next is not None:
-            code, self.close_next = self.close_next, None
-            await socket.close(code=code)
-            return
-        session = Session(f"session-{self.identified}", socket=socket)
-        self._sessions[session.id] = self._current = session
-        guilds = [{"id": GUILD, "unavailable": True}] if self.in_guild else []
-        ready = {
-            "v": 10, "user": ME, "guilds": guilds, "session_id": session.id, "shard": [0, 1],
-            "resume_gateway_url": f"ws://{self.host}/", "application": {"id": "1", "flags": 1 << 18},
-        }  # fmt: skip
-        await self.dispatch("READY", ready)
-        if self.in_guild:
-            open_ = [t for t in self.threads.values() if not t["thread_metadata"]["archived"]]
-            whole = {**self.guild, "channels": list(self.channels.values()), "threads": open_, "unavailable": False}
-            await self.dispatch("GUILD_CREATE", whole)
-
-    async def _resume(self, socket: web.WebSocketResponse, asked: Mapping[str, Any]) -> None:
-        session = self._sessions.get(asked["session_id"])
-        if session is None or not session.resumable:
-            await socket.send_json({"op": 9, "d": False})
-            return
-        self.resumed += 1
-        session.socket, self._current = socket, session
-        for frame in [frame for frame in session.sent if frame["s"] > asked["seq"]]:
-            await socket.send_json(frame)
-        await self.dispatch("RESUMED", {})
 
     # REST
 

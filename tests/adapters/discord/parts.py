@@ -24,7 +24,8 @@ from bot.writer import Writer
 from storage import Storage
 from tests.adapters.discord.payloads import PSEUDONYMS
 from tests.examples import ANGRY, CALM, GLAD, an_analysis
-from tests.servers.discord import GENERAL, GUILD, TOKEN
+from tests.servers.discord import GENERAL, GUILD
+from tests.servers.discord_gateway import TOKEN
 
 PNG = b"\x89PNG a picture"
 WAIT = 20.0

@@ -9,7 +9,8 @@ from discord.http import Route
 from adapters.discord.checks import application_id, examine, invite
 from adapters.discord.client import MISSING_INTENT, REFUSED
 from bot.doctor import Finding
-from tests.servers.discord import EVERYTHING, GENERAL, GUILD, TOKEN, local_discord
+from tests.servers.discord import EVERYTHING, GENERAL, GUILD, local_discord
+from tests.servers.discord_gateway import TOKEN
 
 
 def test_the_invitation_asks_for_the_least():
