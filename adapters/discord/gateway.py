@@ -201,7 +201,7 @@ class Client(discord.AutoShardedClient):
         """A thread was begun; all that will be said in it is going to be heard."""
         self._rooms.learn(str(thread.guild.id), spot_of(thread))
         place = room(str(thread.guild.id), thread.id)
-        if not thread.is_private():
+        if not thread.is_private() and self._rooms.since(str(thread.guild.id), thread.id) is not None:
             self._intake.caught_up(place, str(thread.id - 1), gap=self._intake.gap)
 
     def heard_thread_update(self, before: discord.Thread, after: discord.Thread) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -80,6 +81,10 @@ class Reach(Protocol):
         self, channel: int, *, after: int | None = None, before: int | None = None
     ) -> Sequence[Mapping[str, Any]]:
         """Up to PAGE messages, oldest first: those right after `after`, or right before `before`."""
+        ...
+
+    async def is_gone(self, channel: int, message: int) -> bool:
+        """Is a message deleted? Unlike a page, which is then empty, this is Hidden where we may not read."""
         ...
 
 
@@ -171,8 +176,10 @@ class History:
             await self._backfills(workspace)
         if not self._is_interrupted and self._is_sweep_due:
             for workspace in self._reach.workspaces():
+                there: set[int] = set()
                 for channel in sorted(self._rooms.started(workspace)):
-                    await self._visited(workspace, channel, self._sweep)
+                    await self._visited(workspace, channel, partial(self._sweep, there=there))
+                await self._look_for_threads(workspace, there)
             self._swept, self._missed = self._clock(), False
 
     @property
@@ -310,17 +317,35 @@ class History:
 
     # Sweeping
 
-    async def _sweep(self, workspace: str, channel: int) -> None:
+    async def _sweep(self, workspace: str, channel: int, *, there: set[int]) -> None:
+        """Reread a channel and its threads, whose ids are added to `there`."""
         since = self._rooms.since(workspace, channel)
         if since is None:
             return
         begin = max(since, snowflake(self._clock() - SWEEP))
+        there.add(channel)
         await self._reread(workspace, channel, begin)
         for thread in await self._reach.threads(workspace, channel, since=_time(begin)):
             if not thread.spot.private and (thread.last is None or thread.last >= begin):
                 self._rooms.learn(workspace, thread.spot)
-                with suppress(Hidden):
+                # One that is deleted by now is looked for afterwards: its channel is still there.
+                with suppress(Missing, Hidden):
                     await self._reread(workspace, thread.spot.id, begin)
+                    there.add(thread.spot.id)
+
+    async def _look_for_threads(self, workspace: str, there: Set[int]) -> None:
+        """Notice what was deleted meanwhile of that which was written in lately: no list names a deleted thread."""
+        begin = snowflake(self._clock() - SWEEP)
+        for place, position in (await self._cursors.positions(Platform.DISCORD, workspace)).items():
+            if int(position) < begin or int(place.id) in there:
+                continue
+            try:
+                await self._page(int(place.id), after=int(position))
+            except Missing:
+                await self._accept(ChannelGone(place, self._clock(), Gone.DELETED))
+                await self._cursors.drop(place)
+            except Hidden:
+                continue
 
     async def _reread(self, workspace: str, channel: int, begin: int) -> None:
         place = room(workspace, channel)
@@ -340,6 +365,8 @@ class History:
                     for id_ in await self._held.messages(place, window)
                     if position < int(id_) <= end and id_ not in there
                 ]
+                if gone and not page and not await self._reach.is_gone(channel, int(gone[0])):
+                    return  # we may have lost the right to read just now, of which the cache doesn't know yet
                 if gone:
                     await self._accept(*(deleted(workspace, channel, id_, at=self._clock()) for id_ in gone))
             position = max([position, *_ids(page)])

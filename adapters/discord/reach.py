@@ -90,6 +90,17 @@ class ClientReach:
         rows = await self._tried(read)
         return sorted(rows, key=lambda row: int(row["id"]) if str(row.get("id")).isdecimal() else 0)
 
+    async def is_gone(self, channel: int, message: int) -> bool:
+        """Is a message deleted?"""
+        client = self._client()
+        if client is None:
+            raise PlatformError("Discord isn't connected; a message is looked for once it is.")
+        try:
+            await self._tried(lambda: client.http.get_message(channel, message))
+        except Missing:
+            return True
+        return False
+
     async def spot(self, channel: int) -> Spot | None:
         """A channel that isn't in the cache, such as an archived thread; None if it is gone, or hidden from us."""
         client = self._client()

@@ -209,6 +209,7 @@ class LocalDiscord(Gateway):
             ("GET", r"/users/@me", lambda request: ME),
             ("GET", r"/oauth2/applications/@me", self._application),
             ("GET", r"/channels/(\d+)/messages", self._page),
+            ("GET", r"/channels/(\d+)/messages/(\d+)", self._one),
             ("POST", r"/channels/(\d+)/messages", self._post),
             ("GET", r"/channels/(\d+)/threads/archived/public", self._archived),
             ("GET", r"/channels/(\d+)", self._channel),
@@ -252,6 +253,10 @@ class LocalDiscord(Gateway):
         else:
             ids = ids[-limit:]
         return [self.messages[channel][id_] for id_ in reversed(ids)]
+
+    def _one(self, request: web.Request, channel: str, message: str) -> Any:
+        found = self.messages[channel].get(int(message))
+        return found or _json({"message": "Unknown Message", "code": 10008}, status=404)
 
     async def _post(self, request: web.Request, channel: str) -> Any:
         if channel not in self.channels and channel not in self.threads:

@@ -91,6 +91,92 @@ async def test_8_what_was_edited_and_deleted_meanwhile_is_found_by_the_sweep(sto
     assert {event.id.id for event in second.kept if isinstance(event, Deletion)} == {message(3)["id"], message(5)["id"]}
 
 
+async def test_8_that_everything_was_deleted_meanwhile_is_found_by_the_sweep(storage: Storage):
+    async with local_discord() as server:
+        first = Parts(storage, clock=lambda: NOW)
+        await first.read()
+        async with first.running():
+            await spoken(server, 1, 3)
+            await until(lambda: len(first.texts()) == 3)
+        await first.ingest.drain()
+        with server.unseen():
+            await server.delete(GENERAL, *(message(number)["id"] for number in (1, 2, 3)))
+
+        second = Parts(storage, clock=lambda: NOW)
+        async with second.running():
+            await until(lambda: len([event for event in second.kept if isinstance(event, Deletion)]) == 3)
+
+
+async def test_8_a_right_to_read_that_is_lost_during_the_sweep_deletes_nothing(storage: Storage):
+    """Discord then says that the channel is empty, before it says that the right is gone."""
+    async with local_discord() as server:
+        first = Parts(storage, clock=lambda: NOW)
+        await first.read()
+        async with first.running():
+            await spoken(server, 1, 3)
+            await until(lambda: len(first.texts()) == 3)
+        await first.ingest.drain()
+        server.faults += [
+            Fault("GET", PAGES, 200, times=100, body=[]),
+            Fault("GET", rf"{PAGES}/[0-9]+", 403, times=100, body={"message": "Missing Access", "code": 50001}),
+        ]
+
+        second = Parts(storage, clock=lambda: NOW)
+        with capture_logs() as logged:
+            async with second.running():
+                await until(lambda: any("hidden from us" in line["event"] for line in logged))
+
+    assert [event for event in second.kept if isinstance(event, Deletion)] == []
+
+
+async def threaded(storage: Storage, server: LocalDiscord) -> Parts:
+    """Three messages in #general and three in a thread of it were read."""
+    parts = Parts(storage, clock=lambda: NOW)
+    await parts.read()
+    async with parts.running():
+        await server.begin_thread(a_thread("777"))
+        await spoken(server, 1, 3)
+        await spoken(server, 4, 6, channel="777")
+        await until(lambda: len(parts.texts()) == 6)
+        await parts.adapter.intake.settled()
+    await parts.ingest.drain()
+    return parts
+
+
+async def test_8_a_thread_deleted_meanwhile_leaves_the_numbers_of_its_channel(storage: Storage):
+    async with local_discord() as server:
+        await threaded(storage, server)
+        with server.unseen():
+            await server.delete_thread("777")
+
+        second = Parts(storage, clock=lambda: NOW)
+        async with second.running():
+            await until(lambda: any(isinstance(event, ChannelGone) for event in second.kept))
+        await second.ingest.drain()
+        (general,) = [c for c in await storage.readings.channels() if c.channel == room(GUILD, GENERAL)]
+        left = await storage.cursors.positions(Platform.DISCORD, GUILD)
+
+    assert [event.channel for event in second.kept if isinstance(event, ChannelGone)] == [room(GUILD, "777")]
+    assert (general.messages, general.gone) == (3, None)
+    assert list(left) == [room(GUILD, GENERAL)]
+
+
+async def test_8_a_thread_deleted_in_the_middle_of_the_sweep_takes_nothing_else_with_it(storage: Storage):
+    async with local_discord() as server:
+        await threaded(storage, server)
+        unknown = {"message": "Unknown Channel", "code": 10003}
+        server.faults.append(Fault("GET", "/channels/777/messages", 404, times=100, body=unknown))
+
+        second = Parts(storage, clock=lambda: NOW)
+        async with second.running():
+            await until(lambda: any(isinstance(event, ChannelGone) for event in second.kept))
+            await spoken(server, 7, 7)
+            await until(lambda: "message 7" in second.texts())
+
+    assert [event.channel for event in second.kept if isinstance(event, ChannelGone)] == [room(GUILD, "777")]
+    assert second.adapter.rooms.started(GUILD) == {int(GENERAL)}
+
+
 async def test_8_a_channel_deleted_meanwhile_leaves_the_numbers(storage: Storage):
     async with local_discord() as server:
         server.channels.pop(GENERAL)
