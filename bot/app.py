@@ -43,7 +43,7 @@ from bot.subscribing import Subscribing
 from bot.supervision import kept_up, together
 from bot.trends import Trends
 from bot.writer import Writer
-from storage import Storage, check, open_storage, shown
+from storage import Storage, check, open_storage
 
 if TYPE_CHECKING:
     from adapters.slack.client import Slack
@@ -394,9 +394,7 @@ async def examine(settings: Settings, *, database: str | None, retry: bool = Fal
             channels = await app.storage.readings.channels()
             messages = sum(summary.messages for summary in channels)
             findings.append(
-                doctor.Finding(
-                    "database", True, f"{shown(url)}: {messages:,} messages read in {len(channels):,} channels."
-                )
+                doctor.Finding("database", True, f"{url}: {messages:,} messages read in {len(channels):,} channels.")
             )
             if retry:
                 await app.storage.inbox.try_again()

@@ -11,7 +11,7 @@ from bot.analysis.budget import Spending
 from bot.privacy import Key
 from bot.store import Cursors, Held, Inbox, Ledger, Names, Notes, Readings, Rereading, Subscriptions
 from storage.cursors import StoredCursors
-from storage.engine import check, connected, shown
+from storage.engine import check, connected
 from storage.held import StoredHeld
 from storage.inbox import LEASE, StoredInbox
 from storage.ledger import StoredLedger
@@ -23,7 +23,7 @@ from storage.seal import Seal
 from storage.spending import StoredSpending
 from storage.subscriptions import StoredSubscriptions
 
-__all__ = ["Storage", "check", "open_storage", "shown"]
+__all__ = ["Storage", "check", "open_storage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +52,16 @@ async def open_storage(
 ) -> AsyncIterator[Storage]:
     """The storage at `url`, created or upgraded if need be, and closed in the end.
 
-    `url` is a path, `sqlite:///path` or `postgresql://user:password@host/name`. With `sole` this process is the one
-    that works off the inbox: what a process that died had on loan is lent again at once, and a second `sole` on the
-    same file is refused. Without it, questions may be asked, and events put, while another process works.
+    `url` is a path or `sqlite:///path`. With `sole` this process is the one that works off the inbox: what a process
+    that died had on loan is lent again at once, and a second `sole` on the same file is refused. Without it, questions
+    may be asked, and events put, while another process works.
 
     Raises ConfigurationError (wrong address, another key, a second `sole`), NewerSchema, StorageBusy, StorageFull,
     StorageError.
     """
     async with connected(url) as database:
-        alone = sole and await database.claim()
+        if sole:
+            await database.claim()
         await prepared(database, key)
         seal = Seal(key)
         inbox = StoredInbox(database, seal, clock=clock, lease=lease)
@@ -68,7 +69,6 @@ async def open_storage(
         subscriptions = StoredSubscriptions(database)
         if sole:
             await inbox.end_loans()
-        if alone:
             await subscriptions.end_reservations()
         ledger = StoredLedger(database, seal, clock=clock)
         try:

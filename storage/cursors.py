@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sqlalchemy import ColumnElement, delete, func, or_, select
+from sqlalchemy.dialects.sqlite import insert
 
 from bot.message import Channel, Platform
 from storage.engine import Database
@@ -38,7 +39,7 @@ class StoredCursors:
         if not positions:
             return
         rows = [_named(channel) | {"position": position} for channel, position in positions.items()]
-        put = self._database.insert(cursors)
+        put = insert(cursors)
         new, old = put.excluded.position, cursors.c.position
         later = or_(
             func.length(new) > func.length(old), (func.length(new) == func.length(old)) & (new > old)

@@ -1,6 +1,6 @@
-"""The database behind one address: connections, transactions and everything in which SQLite and PostgreSQL differ.
+"""The database: an SQLite file, its connections and transactions.
 
-SQLite, one writer at a time: SQLite before 3.51.3 can damage a WAL database when two connections write or checkpoint
+There is one writer at a time: SQLite before 3.51.3 can damage a WAL database when two connections write or checkpoint
 at the same moment, so there is one writing connection a process, and between processes an advisory lock beside the
 file (`<file>.writing`) is held around each transaction. A question asked from the shell, or an import, may therefore
 run beside `roomtone run`; readers wait for nobody. A second lock (`<file>.running`) is held by whoever works off the
@@ -20,15 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import aiosqlite
-from sqlalchemy import Table, bindparam, event, func, literal_column, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, event, func, literal_column, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement, FromClause
-from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import JSON, TypeEngine
 
 from bot.errors import AlreadyRunning, ConfigurationError, NoDatabase, StorageBusy, StorageError, StorageFull
@@ -39,25 +36,21 @@ BUSY_SECONDS = 5.0
 READERS = 4
 """Connections that answer questions at the same time."""
 
-_ONE_RECORDER = 0x526F6F6D  # PostgreSQL advisory lock: roll-ups are read, changed and written back by one at a time
-
 
 class Database:
     """One database: `writing` for a change, `reading` for a question."""
 
     def __init__(
         self,
-        url: URL,
+        path: Path,
         writer: AsyncEngine,
         readers: AsyncEngine,
-        path: Path | None,
-        opened: Sequence[aiosqlite.Connection] = (),
+        opened: Sequence[aiosqlite.Connection],
     ) -> None:
+        self._path = path
         self._writer = writer
         self._readers = readers
         self._opened = opened
-        self._place = str(path) if path else f"the database on {url.host or 'this machine'}"
-        self._path = path
         self._turn = asyncio.Lock()
         self._locks: dict[str, int] = {}
 
@@ -67,36 +60,28 @@ class Database:
 
         Raises StorageBusy, StorageFull, StorageError.
         """
-        with translated(self._place):
-            if self._path is None:
-                async with self._writer.begin() as connection:
-                    await connection.execute(select(func.pg_advisory_xact_lock(_ONE_RECORDER)))
-                    yield connection
-            else:
-                async with self._turn, self._file_lock("writing"), self._writer.begin() as connection:
-                    yield connection
+        with _translated(self._path):
+            async with self._turn, self._file_lock("writing"), self._writer.begin() as connection:
+                yield connection
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A consistent view for one question; waits for no writer. Raises StorageBusy, StorageError."""
-        with translated(self._place):
+        with _translated(self._path):
             async with self._readers.begin() as connection:
                 yield connection
 
-    async def claim(self) -> bool:
-        """Become the one process that works off this database's inbox, until `close`; is there no other?
+    async def claim(self) -> None:
+        """Become the one process that works off this database's inbox, until `close`.
 
-        Raises AlreadyRunning if another has it. On PostgreSQL several may, and nothing is claimed.
+        Raises AlreadyRunning if another is it.
         """
-        if self._path is None:
-            return False
         lock = self._lock_file("running")
         if not _locked(lock):
             raise AlreadyRunning(
-                f"another Roomtone is already running on {self._place}: stop it first, or give this one a database "
+                f"another Roomtone is already running on {self._path}: stop it first, or give this one a database "
                 "of its own with ROOMTONE_DATABASE_URL"
             )
-        return True
 
     async def close(self) -> None:
         """Close every connection. What was committed is on disk."""
@@ -109,10 +94,6 @@ class Database:
             os.close(lock)
         self._locks.clear()
 
-    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
-        """An INSERT that can say what to do about rows that are there already."""
-        return postgresql.insert(table) if self._path is None else sqlite.insert(table)
-
     @asynccontextmanager
     async def _file_lock(self, name: str) -> AsyncIterator[None]:
         lock = self._lock_file(name)
@@ -122,7 +103,7 @@ class Database:
                     await asyncio.sleep(0.005)
         except TimeoutError as error:
             raise StorageBusy(
-                f"another Roomtone has been writing to {self._place} for {BUSY_SECONDS:.0f} seconds: try again"
+                f"another Roomtone has been writing to {self._path} for {BUSY_SECONDS:.0f} seconds: try again"
             ) from error
         try:
             yield
@@ -146,13 +127,11 @@ def _locked(file: int) -> bool:
 
 @asynccontextmanager
 async def connected(address: str) -> AsyncIterator[Database]:
-    """The database at `address`, created if it is a file that doesn't exist yet.
+    """The database at `address`, a path or `sqlite:///path`; created if there is none yet.
 
-    Understands a path, `sqlite:///path` and `postgresql://user:password@host/name`.
-    Raises ConfigurationError for anything else.
+    Raises ConfigurationError for any other address.
     """
-    url, path = parsed(address)
-    database = _on_sqlite(url, path) if path else _on_postgresql(url)
+    database = _opened(_file(address))
     try:
         yield database
     finally:
@@ -161,42 +140,30 @@ async def connected(address: str) -> AsyncIterator[Database]:
 
 def check(address: str, *, existing: bool = False) -> None:
     """Raise ConfigurationError if `address` is no database's, NoDatabase if it must be `existing` and isn't there."""
-    _, path = parsed(address)
-    if existing and path is not None and not path.exists():
+    path = _file(address)
+    if existing and not path.exists():
         raise NoDatabase(
             f"There is no database at {path} yet: `roomtone import PATH` makes one of a chat export, `roomtone run` "
             "one that listens, and --sample shows a made-up one"
         )
 
 
-def shown(address: str) -> str:
-    """`address` as it may be told: without its password."""
-    return make_url(address).render_as_string(hide_password=True) if "://" in address else address
-
-
-def parsed(address: str) -> tuple[URL, Path | None]:
-    """What SQLAlchemy calls `address`, and the file it is, if it is one. Raises ConfigurationError."""
+def _file(address: str) -> Path:
+    """The file that `address` names. Raises ConfigurationError if it names none."""
     if "://" not in address:
         if not _is_path(address):
             raise ConfigurationError(
                 f"{address!r} doesn't look like a database: name a file, such as {address}.db or ./{address}, or "
-                + _ADDRESSES
+                + _ADDRESS
             )
         address = f"sqlite:///{address}"
     try:
         url = make_url(address)
     except ArgumentError as error:
-        raise ConfigurationError("the database's address can't be read: " + _ADDRESSES) from error
-    match url.get_backend_name():
-        case "sqlite":
-            if not url.database or url.database == ":memory:":
-                raise ConfigurationError("Roomtone keeps its database in a file: " + _ADDRESSES)
-            path = Path(url.database).expanduser()
-            return url.set(drivername="sqlite+aiosqlite", database=str(path), query={}), path
-        case "postgresql" | "postgres":
-            return url.set(drivername="postgresql+asyncpg"), None
-        case _:
-            raise ConfigurationError("Roomtone knows SQLite and PostgreSQL: " + _ADDRESSES)
+        raise ConfigurationError("the database's address can't be read: " + _ADDRESS) from error
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        raise ConfigurationError("Roomtone knows no database but an SQLite file: " + _ADDRESS)
+    return Path(url.database).expanduser()
 
 
 def _is_path(address: str) -> bool:
@@ -205,11 +172,12 @@ def _is_path(address: str) -> bool:
     return bool(path.suffix) or "/" in address or os.sep in address or path.exists()
 
 
-_ADDRESSES = "set ROOMTONE_DATABASE_URL to sqlite:///roomtone.db or postgresql://user:password@host/name"
+_ADDRESS = "set ROOMTONE_DATABASE_URL to one such as sqlite:///roomtone.db"
 
 
-def _on_sqlite(url: URL, path: Path) -> Database:
+def _opened(path: Path) -> Database:
     _reserve(path)
+    url = URL.create("sqlite+aiosqlite", database=str(path))
     opened: list[aiosqlite.Connection] = []
 
     def opening(*arguments: Any, **options: Any) -> aiosqlite.Connection:
@@ -222,9 +190,9 @@ def _on_sqlite(url: URL, path: Path) -> Database:
     how = {"timeout": BUSY_SECONDS, "async_creator_fn": opening}
     writer = create_async_engine(url, pool_size=1, max_overflow=0, connect_args=how)
     readers = create_async_engine(url, pool_size=READERS, max_overflow=0, connect_args=how)
-    _set_up_sqlite(writer, _PRAGMAS + _WRITER_PRAGMAS, "BEGIN IMMEDIATE")
-    _set_up_sqlite(readers, _PRAGMAS + _READER_PRAGMAS, "BEGIN")
-    return Database(url, writer, readers, path, opened)
+    _set_up(writer, _PRAGMAS + _WRITER_PRAGMAS, "BEGIN IMMEDIATE")
+    _set_up(readers, _PRAGMAS + _READER_PRAGMAS, "BEGIN")
+    return Database(path, writer, readers, opened)
 
 
 async def _ended(connection: aiosqlite.Connection) -> None:
@@ -248,7 +216,7 @@ def _reserve(path: Path) -> None:
         raise ConfigurationError(f"{path} may not be read: give this user access to it and its folder") from error
     except OSError as error:
         if error.errno in {errno.EROFS, errno.ENOSPC, errno.EDQUOT}:
-            raise StorageFull(_full(str(path))) from error
+            raise StorageFull(_full(path)) from error
         raise StorageError(f"{path} can't be opened ({errno.errorcode.get(error.errno or 0, 'unknown')})") from error
 
 
@@ -266,7 +234,7 @@ _WRITER_PRAGMAS = (
 _READER_PRAGMAS = ("PRAGMA query_only=ON", "PRAGMA wal_autocheckpoint=0")
 
 
-def _set_up_sqlite(engine: AsyncEngine, pragmas: Sequence[str], begin: str) -> None:
+def _set_up(engine: AsyncEngine, pragmas: Sequence[str], begin: str) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def _connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # the driver would begin too late, and not at all before a SELECT
@@ -285,58 +253,45 @@ def _set_up_sqlite(engine: AsyncEngine, pragmas: Sequence[str], begin: str) -> N
         connection.run_async(lambda driver: driver.rollback())
 
 
-def _on_postgresql(url: URL) -> Database:
-    try:
-        engine = create_async_engine(url, pool_size=READERS + 1, connect_args={"timeout": BUSY_SECONDS})
-    except ModuleNotFoundError as error:
-        raise ConfigurationError("PostgreSQL needs its driver: pip install 'roomtone[postgres]'") from error
-    return Database(url, engine, engine, None)
-
-
 # ---- errors --------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def translated(place: str) -> Iterator[None]:
-    """Turn what a driver raises into our errors, whose text says what to do about the database at `place`."""
+def _translated(path: Path) -> Iterator[None]:
+    """Turn what the driver raises into our errors, whose text says what to do about the database in `path`."""
     try:
         yield
     except PoolTimeout as error:
-        raise StorageBusy(f"{place} is busy: try again") from error
+        raise StorageBusy(f"{path} is busy: try again") from error
     except DBAPIError as error:
         # `from None`: the driver's text holds the statement's parameters, and so people's pseudonyms.
-        raise _meaning(error.orig, place) from None
+        raise _meaning(error.orig, path) from None
     except SQLAlchemyError as error:
-        raise StorageError(f"{place} can't do what was asked ({type(error).__name__})") from None
+        raise StorageError(f"{path} can't do what was asked ({type(error).__name__})") from None
     except sqlite3.Error as error:
-        raise _meaning(error, place) from None
-    except ConnectionError as error:
-        raise StorageBusy(f"{place} can't be reached: start it, or check ROOMTONE_DATABASE_URL") from error
+        raise _meaning(error, path) from None
 
 
-def _meaning(error: BaseException | None, place: str) -> StorageError | ConfigurationError:
+def _meaning(error: BaseException | None, path: Path) -> StorageError | ConfigurationError:
     primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    state = str(getattr(error, "sqlstate", "") or "")
-    if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED} or state in {"55P03", "40001", "40P01", "57P03"}:
-        return StorageBusy(f"{place} is locked by another program: close that program, or try again")
-    if primary in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY} or state in {"53100", "25006"}:
-        return StorageFull(_full(place))
+    if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return StorageBusy(f"{path} is locked by another program: close that program, or try again")
+    if primary in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY}:
+        return StorageFull(_full(path))
     if primary == sqlite3.SQLITE_CANTOPEN:
-        return StorageFull(f"{place} can't be opened for writing: its folder must exist and be writable")
+        return StorageFull(f"{path} can't be opened for writing: its folder must exist and be writable")
     if primary == sqlite3.SQLITE_NOTADB:
-        return ConfigurationError(f"{place} is not a Roomtone database: set ROOMTONE_DATABASE_URL to another file")
+        return ConfigurationError(f"{path} is not a Roomtone database: set ROOMTONE_DATABASE_URL to another file")
     if primary == sqlite3.SQLITE_CORRUPT:
-        return StorageError(f"{place} is damaged: stop Roomtone and restore it from a backup")
+        return StorageError(f"{path} is damaged: stop Roomtone and restore it from a backup")
     if primary == sqlite3.SQLITE_IOERR:
-        return StorageError(f"{place} can't be read or written: check the disk, then start again")
-    if state.startswith(("08", "28", "3D")):
-        return ConfigurationError(f"{place} can't be reached: check ROOMTONE_DATABASE_URL")
-    name = getattr(error, "sqlite_errorname", None) or state or type(error).__name__
-    return StorageError(f"{place} refused a statement ({name}): please report this")
+        return StorageError(f"{path} can't be read or written: check the disk, then start again")
+    name = getattr(error, "sqlite_errorname", None) or type(error).__name__
+    return StorageError(f"{path} refused a statement ({name}): please report this")
 
 
-def _full(place: str) -> str:
-    return f"{place} can't be written: its disk is full or read-only. Nothing was lost; make room and try again"
+def _full(path: Path) -> str:
+    return f"{path} can't be written: its disk is full or read-only. Nothing was lost; make room and try again"
 
 
 # ---- many keys in one statement --------------------------------------------------------------------------------------
@@ -345,11 +300,14 @@ def _full(place: str) -> str:
 def given(name: str, *types: type[TypeEngine[Any]]) -> tuple[FromClause, tuple[ColumnElement[Any], ...]]:
     """A table made of one parameter `name`: a list of rows, whose columns have `types`.
 
-    Joining it finds thousands of keys by index in one statement; `(a, b) IN (VALUES …)` reads the whole table on
-    SQLite (seen in 3.40).
+    Joining it finds thousands of keys by index in one statement; `(a, b) IN (VALUES …)` reads the whole table (seen in
+    SQLite 3.40).
     """
-    rows = _Rows(bindparam(name, type_=JSON)).table_valued("value", name=f"given_{name}")
-    cells = tuple(_Cell(rows.c.value, position, type_()) for position, type_ in enumerate(types))
+    rows = func.json_each(bindparam(name, type_=JSON)).table_valued("value", name=f"given_{name}")
+    cells = tuple(
+        func.json_extract(rows.c.value, literal_column(f"'$[{position}]'"), type_=type_())
+        for position, type_ in enumerate(types)
+    )
     return rows, cells
 
 
@@ -357,44 +315,3 @@ def among(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
     """Is `column` one of the values in the parameter `name`, a list of one-element rows?"""
     rows, (value,) = given(name, type(column.type))
     return column.in_(select(value).select_from(rows))
-
-
-class _Rows(FunctionElement[Any]):
-    """The elements of a JSON array, one a row."""
-
-    name = "rows"
-    inherit_cache = True
-
-
-class _Cell(FunctionElement[Any]):
-    """One element of a JSON array, typed."""
-
-    name = "cell"
-    inherit_cache = True
-
-    def __init__(self, row: ColumnElement[Any], position: int, type_: TypeEngine[Any]) -> None:
-        self.type = type_
-        super().__init__(row, literal_column(str(position)))
-
-
-@compiles(_Rows, "sqlite")
-def _sqlite_rows(element: _Rows, compiler: Any, **options: Any) -> str:
-    return f"json_each({compiler.process(element.clauses, **options)})"
-
-
-@compiles(_Cell, "sqlite")
-def _sqlite_cell(element: _Cell, compiler: Any, **options: Any) -> str:
-    row, position = element.clauses
-    return f"json_extract({compiler.process(row, **options)}, '$[' || {compiler.process(position, **options)} || ']')"
-
-
-@compiles(_Rows, "postgresql")
-def _postgresql_rows(element: _Rows, compiler: Any, **options: Any) -> str:
-    return f"jsonb_array_elements(CAST({compiler.process(element.clauses, **options)} AS JSONB))"
-
-
-@compiles(_Cell, "postgresql")
-def _postgresql_cell(element: _Cell, compiler: Any, **options: Any) -> str:
-    row, position = element.clauses
-    kind = compiler.process(element.type)
-    return f"CAST({compiler.process(row, **options)} ->> {compiler.process(position, **options)} AS {kind})"

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from sqlalchemy import bindparam, case, func, select, update
+from sqlalchemy.dialects.sqlite import insert
 
 from bot.errors import StorageError
 from bot.message import (
@@ -76,7 +77,6 @@ class StoredInbox:
             .where(inbox.c.reason.is_(None), inbox.c.leased_until <= now)
             .order_by(inbox.c.id)
             .limit(limit)
-            .with_for_update(skip_locked=True)
         )
         lend = (
             update(inbox)
@@ -152,7 +152,7 @@ class StoredInbox:
             silent = {row.pseudonym: row for row in await connection.execute(forgotten)}
             rows = [row for row in commit.rows if _counts(row, silent.get(row["author"]))] if silent else commit.rows
             if rows:
-                keep = self._database.insert(inbox).on_conflict_do_nothing(index_elements=["identity"])
+                keep = insert(inbox).on_conflict_do_nothing(index_elements=["identity"])
                 await connection.execute(keep, rows)
 
     def _finished(self, task: asyncio.Task[None]) -> None:

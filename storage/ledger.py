@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from sqlalchemy import Select, Table, bindparam, case, delete, func, select, update
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Integer, Text
 
@@ -73,7 +74,7 @@ class StoredLedger:
         readings_ = [_read(w.event, analysis) for w, analysis in done if isinstance(w.event, Message)]
         events = [waiting.event for waiting, _ in done if not isinstance(waiting.event, Message)]
         async with self._database.writing() as connection:
-            recording = _Recording(connection, self._database)
+            recording = _Recording(connection)
             await recording.record(readings_, events)
             await connection.execute(
                 delete(inbox).where(among(inbox.c.id, "receipts")),
@@ -124,7 +125,7 @@ class StoredLedger:
         if not done:
             return 0
         async with self._database.writing() as connection:
-            recording = _Recording(connection, self._database)
+            recording = _Recording(connection)
             return await recording.reread([_read(message, analysis) for message, analysis in done])
 
     async def read_by(self) -> Mapping[str, int]:
@@ -140,12 +141,12 @@ class StoredLedger:
     async def opt_out(self, author: Pseudonym, /) -> None:
         """Take everything of `author` out of every number, and keep nothing of theirs from now on."""
         async with self._database.writing() as connection:
-            put = self._database.insert(authors).values(pseudonym=author, opted_out=True)
+            put = insert(authors).values(pseudonym=author, opted_out=True)
             put = put.on_conflict_do_update(
                 index_elements=["pseudonym"], set_={"opted_out": True, "counted_from": None}
             )
             number = (await connection.execute(put.returning(authors.c.id))).scalar_one()
-            await _Recording(connection, self._database).forget(readings.c.author_id == number)
+            await _Recording(connection).forget(readings.c.author_id == number)
             await connection.execute(delete(reactions).where(reactions.c.author_id == number))
             await connection.execute(delete(inbox).where(inbox.c.author == author))
 
@@ -323,9 +324,8 @@ class _Numbers:
 class _Recording:
     """One transaction's changes: rows are written at once, sums when it ends."""
 
-    def __init__(self, connection: AsyncConnection, database: Database) -> None:
+    def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
-        self._database = database
         self._places: dict[Channel, Place] = {}
         self._numbers = _Numbers()
         self._changes = Changes()
@@ -342,7 +342,7 @@ class _Recording:
 
     async def _locate(self, wanted: Iterable[Channel]) -> dict[Channel, Channel]:
         """Know the places of `wanted`; those that are called something else now, and what."""
-        found = await located(self._connection, self._database, wanted)
+        found = await located(self._connection, wanted)
         self._places = {place.channel: place for place in found.values()}
         return {asked: place.channel for asked, place in found.items() if place.channel != asked}
 
@@ -384,7 +384,7 @@ class _Recording:
         latest = {(reading.channel, reading.key): reading for reading in new}
         before, _ = await self._stored(latest)
         roots = {old.reading.thread[0] for old in before.values() if old.reading.thread}
-        self._places |= await located(self._connection, self._database, roots)
+        self._places |= await located(self._connection, roots)
         pairs = [
             (_read_anew(old.reading, latest[name]), old)
             for name, old in before.items()
@@ -455,7 +455,7 @@ class _Recording:
     async def _unite(self, move: ChannelMoved) -> None:
         """Make one channel of the two ids: as if all that was told of either had been told of one."""
         old_id, new_id = stored(move.old), stored(move.new)
-        found = await located(self._connection, self._database, [old_id, new_id])
+        found = await located(self._connection, [old_id, new_id])
         self._places = {place.channel: place for place in found.values()}
         old, new = (self._places[found[id_].channel] for id_ in (old_id, new_id))
         moves = [(place.moved_at, place.channel.id) for place in (old, new) if place.moved_at is not None]
@@ -466,9 +466,9 @@ class _Recording:
         if old.id != new.id:
             goes, stays = (new, old) if await self._recorded(new) <= await self._recorded(old) else (old, new)
             await self._absorb(goes, stays)
-        await renamed(self._connection, self._database, stays.id, now, ids - {now}, moved_at)
+        await renamed(self._connection, stays.id, now, ids - {now}, moved_at)
         for id_ in sorted(ids - {now}, key=_spelled):
-            await followed(self._connection, self._database, id_, now)
+            await followed(self._connection, id_, now)
         self._numbers.threads.clear()  # they go by the ids of before
 
     async def _recorded(self, place: Place) -> int:
@@ -494,7 +494,7 @@ class _Recording:
         async for some in self._forgotten(readings.c.channel_id == goes.id):
             read = [_read_in(row.reading, now) for row in some]
             roots = {reading.thread[0] for reading in read if reading.thread} - self._places.keys()
-            self._places |= await located(self._connection, self._database, roots)
+            self._places |= await located(self._connection, roots)
             await self._tell(read, ())
         there = MessageId(stays.channel, "")
         again: list[Event]
@@ -531,7 +531,7 @@ class _Recording:
 
     async def _counted(self, pseudonyms: set[str]) -> dict[str, int]:
         """From when on each author is counted; missing: never."""
-        self._numbers.authors |= await numbered(self._connection, self._database, authors, "pseudonym", pseudonyms)
+        self._numbers.authors |= await numbered(self._connection, authors, "pseudonym", pseudonyms)
         rows, (pseudonym,) = given("names", Text)
         asking = select(authors.c.pseudonym, authors.c.counted_from).where(
             authors.c.pseudonym.in_(select(pseudonym).select_from(rows)), ~authors.c.opted_out
@@ -605,7 +605,7 @@ class _Recording:
         keys = [{"channel_id": self._places[channel].id, "key": key} for channel, key in deleted]
         await self._connection.execute(delete(mentions).where(among(mentions.c.reading_id, "readings")), ids)
         await self._connection.execute(delete(readings).where(among(readings.c.id, "readings")), ids)
-        await self._connection.execute(self._database.insert(readings), [{**key, "deleted": True} for key in keys])
+        await self._connection.execute(insert(readings), [{**key, "deleted": True} for key in keys])
         for table in (reactions, clearings):
             message = (table.c.channel_id == bindparam("channel")) & (table.c.key == bindparam("message"))
             await self._connection.execute(
@@ -647,9 +647,9 @@ class _Recording:
             ids = {"readings": replaced}
             await self._connection.execute(delete(mentions).where(among(mentions.c.reading_id, "readings")), ids)
             await self._connection.execute(delete(readings).where(among(readings.c.id, "readings")), ids)
-        await self._connection.execute(self._database.insert(readings), rows)
+        await self._connection.execute(insert(readings), rows)
         if said:
-            await self._connection.execute(self._database.insert(mentions), said)
+            await self._connection.execute(insert(mentions), said)
 
     def _placed(self, id_: int, reading: _Reading) -> _Stored:
         return _Stored(
@@ -697,7 +697,7 @@ class _Recording:
                 {"channel_id": channel, "key": key, "author_id": author, "emoji": emoji, "at": at, "added": added}
                 for (channel, key, author, emoji), (at, added) in latest.items()
             ]
-            put = self._database.insert(reactions)
+            put = insert(reactions)
             old, new = reactions.c, put.excluded
             put = put.on_conflict_do_update(
                 index_elements=["channel_id", "key", "author_id", "emoji"],
@@ -712,7 +712,7 @@ class _Recording:
                 name_ = (self._places[channel].id, key, storable(sweep.emoji) if sweep.emoji else "")
                 sweeps[name_] = max(at, sweeps.get(name_, at))
         if sweeps:
-            clear = self._database.insert(clearings)
+            clear = insert(clearings)
             clear = clear.on_conflict_do_update(
                 index_elements=["channel_id", "key", "emoji"],
                 set_={"at": clear.excluded.at},
@@ -733,20 +733,20 @@ class _Recording:
             (authors, "pseudonym", numbers.authors, {r.author for r in some}),
         ):
             if missing := names - known_.keys():
-                known_ |= await numbered(self._connection, self._database, table, column, missing)
+                known_ |= await numbered(self._connection, table, column, missing)
         said = {surface for r in some for surface, _, _ in r.mentions} - numbers.surfaces.keys()
         if said:
             meant = {surface: canonical(surface) for surface in said}
-            ids = await numbered(self._connection, self._database, entities, "key", meant.values())
+            ids = await numbered(self._connection, entities, "key", meant.values())
             numbers.entities |= {surface: ids[key] for surface, key in meant.items()}
             of = {surface: numbers.entities[surface] for surface in said}
-            numbers.surfaces |= await numbered(self._connection, self._database, surfaces, "text", said, entity_id=of)
+            numbers.surfaces |= await numbered(self._connection, surfaces, "text", said, entity_id=of)
         roots = {r.thread for r in some if r.thread is not None} - numbers.threads.keys()
         if roots:
             keys = [[self._places[channel].id, key] for channel, key in roots if channel in self._places]
             rows = [{"channel_id": channel, "key": key} for channel, key in keys]
             if rows:
-                await self._connection.execute(self._database.insert(threads).on_conflict_do_nothing(), rows)
+                await self._connection.execute(insert(threads).on_conflict_do_nothing(), rows)
                 channel_of = {place.id: channel for channel, place in self._places.items()}
                 for row in await self._connection.execute(_THREADS, {"keys": keys}):
                     numbers.threads[channel_of[row.channel_id], row.key] = row.id
@@ -783,14 +783,14 @@ class _Recording:
             )
 
     async def _sum(self) -> None:
-        await self._changes.apply(self._connection, self._database)
+        await self._changes.apply(self._connection)
         rows = [
             {"home_id": home, "surface_id": self._numbers.surfaces[surface], "kind": kind, "times": count}
             for (home, surface, kind), count in self._spellings.items()
             if count
         ]
         if rows:
-            put = self._database.insert(spellings)
+            put = insert(spellings)
             put = put.on_conflict_do_update(
                 index_elements=["home_id", "surface_id", "kind"],
                 set_={"times": spellings.c.times + put.excluded.times},

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table, and_, delete, select, update
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.message import Channel
 from bot.schedule import State
-from storage.engine import Database
 from storage.places import Place
 from storage.tables import (
     channels,
@@ -27,7 +27,7 @@ from storage.tables import (
 
 
 async def renamed(
-    connection: AsyncConnection, database: Database, number: int, now: Channel, olds: Iterable[Channel], moved_at: int
+    connection: AsyncConnection, number: int, now: Channel, olds: Iterable[Channel], moved_at: int
 ) -> None:
     """Let the channel `number` be called `now`; `olds` lead to it from then on."""
     await connection.execute(delete(former).where(_is(former, now)))
@@ -35,7 +35,7 @@ async def renamed(
     rows = [{**_named(old), "channel_id": number} for old in olds]
     if not rows:  # two ids that are stored as one
         return
-    put = database.insert(former)
+    put = insert(former)
     put = put.on_conflict_do_update(
         index_elements=["platform", "workspace", "key"], set_={"channel_id": put.excluded.channel_id}
     )
@@ -67,15 +67,15 @@ async def rethreaded(connection: AsyncConnection, goes: Place, stays: Place) -> 
     await connection.execute(update(threads).where(threads.c.channel_id == goes.id).values(channel_id=stays.id))
 
 
-async def followed(connection: AsyncConnection, database: Database, old: Channel, now: Channel) -> None:
+async def followed(connection: AsyncConnection, old: Channel, now: Channel) -> None:
     """Let cursor, notes, subscriptions and posts that are kept under `old` be kept under `now`."""
-    await _cursor(connection, database, old, now)
-    await _notes(connection, database, old, now)
+    await _cursor(connection, old, now)
+    await _notes(connection, old, now)
     await _subscriptions(connection, old, now)
     await _posts(connection, old, now)
 
 
-async def _cursor(connection: AsyncConnection, database: Database, old: Channel, now: Channel) -> None:
+async def _cursor(connection: AsyncConnection, old: Channel, now: Channel) -> None:
     positions = {
         row.key: row.position
         for row in await connection.execute(select(cursors).where(_is(cursors, old) | _is(cursors, now)))
@@ -85,10 +85,10 @@ async def _cursor(connection: AsyncConnection, database: Database, old: Channel,
     # Only up to the earlier one is nothing missing.
     position = min(positions.values(), key=lambda position: (len(position), position))
     await connection.execute(delete(cursors).where(_is(cursors, old) | _is(cursors, now)))
-    await connection.execute(database.insert(cursors).values(**_named(now), position=position))
+    await connection.execute(insert(cursors).values(**_named(now), position=position))
 
 
-async def _notes(connection: AsyncConnection, database: Database, old: Channel, now: Channel) -> None:
+async def _notes(connection: AsyncConnection, old: Channel, now: Channel) -> None:
     inside = and_(notes.c.platform == old.platform.value, notes.c.workspace == old.workspace)
     about = select(notes.c.name, notes.c.value).where(inside, notes.c.name.contains(old.id, autoescape=True))
     for row in (await connection.execute(about)).all():
@@ -99,9 +99,7 @@ async def _notes(connection: AsyncConnection, database: Database, old: Channel, 
         # The older note is the one that knows when the channel was first read, and that it knows us.
         await connection.execute(delete(notes).where(inside, notes.c.name.in_([row.name, name])))
         await connection.execute(
-            database.insert(notes).values(
-                platform=old.platform.value, workspace=old.workspace, name=name, value=row.value
-            )
+            insert(notes).values(platform=old.platform.value, workspace=old.workspace, name=name, value=row.value)
         )
 
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy import bindparam, func, select
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Integer
 
-from storage.engine import Database, given
+from storage.engine import given
 from storage.rollups import Entries, Integers, Span, unpacked
 from storage.tables import rollups, rollups_packed
 
@@ -116,7 +117,7 @@ async def past(connection: AsyncConnection, buckets: Iterable[Bucket]) -> list[B
     return [bucket for bucket in wanted if bucket[2] < latest.get(bucket[0], 0)]
 
 
-async def pack(connection: AsyncConnection, database: Database, bucket: Bucket) -> None:
+async def pack(connection: AsyncConnection, bucket: Bucket) -> None:
     """Pack `bucket` as it is now, in a transaction that writes: nothing can change it meanwhile."""
     home, span, end = bucket
     rows = (await connection.execute(_ENTITIES, {"home": home, "span": span, "end": end})).all()
@@ -125,7 +126,7 @@ async def pack(connection: AsyncConnection, database: Database, bucket: Bucket) 
     found = unpacked([row.tallies for row in rows])
     about = np.array([row.about for row in rows], np.int64)
     people, sums = _written(Named.of(Entries(about[found.group], found.author, found.model, found.sums)))
-    put = database.insert(rollups_packed).values(home_id=home, span=span, end=end, people=people, sums=sums)
+    put = insert(rollups_packed).values(home_id=home, span=span, end=end, people=people, sums=sums)
     await connection.execute(put.on_conflict_do_nothing())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Table, delete, select
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Text
 
@@ -14,11 +15,11 @@ from bot.store import Alias
 from storage.engine import Database, given
 from storage.tables import aliases
 
-_LONGEST = 200  # characters; PostgreSQL can't index much more, and nothing longer is a name
+_LONGEST = 200  # characters; nothing longer is a name
 
 
 def storable(name: str) -> str:
-    """`name` as both databases can hold it: NUL and lone surrogates become U+FFFD, and it ends after 200 characters."""
+    """`name` as the database can hold it: NUL and lone surrogates become U+FFFD, and it ends after 200 characters."""
     name = name[:_LONGEST]
     if name.isascii() and "\0" not in name:
         return name
@@ -59,7 +60,7 @@ class StoredNames:
                 "meant_key": meant_key,
                 "meant": None if meant is None else storable(meant),
             }
-            put = self._database.insert(aliases).values(key=key, **row)
+            put = insert(aliases).values(key=key, **row)
             await connection.execute(put.on_conflict_do_update(index_elements=["key"], set_=row))
 
     async def unalias(self, written: str, /) -> bool:
@@ -86,7 +87,6 @@ def _leads_to(table: Mapping[str, str | None], key: str) -> str | None:
 
 async def numbered(
     connection: AsyncConnection,
-    database: Database,
     table: Table,
     column: str,
     names: Iterable[str],
@@ -98,7 +98,7 @@ async def numbered(
     missing = [name for name in wanted if name not in found]
     if missing:
         rows = [{column: name, **{other: of[name] for other, of in others.items()}} for name in missing]
-        await connection.execute(database.insert(table).on_conflict_do_nothing(index_elements=[column]), rows)
+        await connection.execute(insert(table).on_conflict_do_nothing(index_elements=[column]), rows)
         found |= await _found(connection, table, column, missing)
     return found
 

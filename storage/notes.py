@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.sqlite import insert
 
 from bot.message import Platform
 from storage.engine import Database
@@ -40,7 +41,7 @@ class StoredNotes:
 
     async def write(self, platform: Platform, workspace: str, name: str, value: Any, /) -> None:
         """Keep a note durably, in the place of an earlier one."""
-        put = self._database.insert(notes).values(**_row(platform, workspace, name, value))
+        put = insert(notes).values(**_row(platform, workspace, name, value))
         put = put.on_conflict_do_update(
             index_elements=["platform", "workspace", "name"], set_={"value": put.excluded.value}
         )
@@ -49,7 +50,7 @@ class StoredNotes:
 
     async def claim(self, platform: Platform, workspace: str, name: str, value: Any, /) -> bool:
         """Keep a note unless there is one of that name; was it kept?"""
-        put = self._database.insert(notes).values(**_row(platform, workspace, name, value))
+        put = insert(notes).values(**_row(platform, workspace, name, value))
         put = put.on_conflict_do_nothing(index_elements=["platform", "workspace", "name"])
         async with self._database.writing() as connection:
             return (await connection.execute(put)).rowcount > 0

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import bindparam, select, update
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Text
 
 from bot.message import Channel, ChannelGone, ChannelSeen, Gone, Platform
-from storage.engine import Database, among, given
+from storage.engine import among, given
 from storage.moments import milliseconds, moment
 from storage.names import storable
 from storage.tables import channels, former
@@ -43,7 +44,7 @@ def stored(channel: Channel) -> Channel:
     return Channel(channel.platform, storable(channel.workspace), storable(channel.id))
 
 
-async def located(connection: AsyncConnection, database: Database, wanted: Iterable[Channel]) -> dict[Channel, Place]:
+async def located(connection: AsyncConnection, wanted: Iterable[Channel]) -> dict[Channel, Place]:
     """The place of each of `wanted`, and of their parents; new ones are added.
 
     Keys are as `stored` spells them. A channel's former id leads to its place, whose `channel` has the id of now.
@@ -53,7 +54,7 @@ async def located(connection: AsyncConnection, database: Database, wanted: Itera
     missing = [channel for channel in names if channel not in places]
     if missing:
         rows = [{"platform": c.platform.value, "workspace": c.workspace, "key": c.id} for c in missing]
-        await connection.execute(database.insert(channels).on_conflict_do_nothing(), rows)
+        await connection.execute(insert(channels).on_conflict_do_nothing(), rows)
         places |= await known(connection, missing)
     parents = {place.parent for place in places.values() if place.parent and place.parent not in places}
     if parents:

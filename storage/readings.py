@@ -159,7 +159,7 @@ class StoredReadings:
         with suppress(StorageError):
             for bucket in buckets:  # one at a time, so that whoever records is held up by one at most
                 async with self._database.writing() as connection:
-                    await pack(connection, self._database, bucket)
+                    await pack(connection, bucket)
 
     async def entity_named(self, channels: Sequence[Channel], key: str, /) -> tuple[str, Kind] | None:
         """Name and kind of the entity `key` as most often written there."""

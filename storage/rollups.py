@@ -19,11 +19,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import bindparam, delete, select
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Integer
 
 from bot.errors import StorageError
-from storage.engine import Database, given
+from storage.engine import given
 from storage.moments import QUARTER_HOUR_MS
 from storage.tables import rollups, rollups_packed
 
@@ -195,7 +196,7 @@ class Changes:
         ]
         return touched, Entries(group.reshape(-1), chosen[:, 1], chosen[:, 2], chosen[:, 4:])
 
-    async def apply(self, connection: AsyncConnection, database: Database) -> None:
+    async def apply(self, connection: AsyncConnection) -> None:
         """Bring the roll-ups up to date, in few statements whatever the number of changes."""
         if not self._rows:
             return
@@ -212,7 +213,7 @@ class Changes:
             elif bucket in before:
                 gone.append(dict(zip(_OLD_KEY, bucket, strict=True)))
         if new:
-            put = database.insert(rollups)
+            put = insert(rollups)
             put = put.on_conflict_do_update(index_elements=_KEY, set_={"tallies": put.excluded.tallies})
             await connection.execute(put, new)
         if gone:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import NewerSchema, OtherKey
@@ -34,10 +35,10 @@ async def prepared(database: Database, key: Key) -> None:
             schema, _ = await _state(connection)  # another process may have been faster
             if schema < SCHEMA:
                 await connection.run_sync(_upgraded)
-                await _note(connection, database, "compat", str(COMPAT))
+                await _note(connection, "compat", str(COMPAT))
     if "fingerprint" not in facts:
         async with database.writing() as connection:
-            put = database.insert(installation).values(name="fingerprint", value=key.fingerprint)
+            put = insert(installation).values(name="fingerprint", value=key.fingerprint)
             await connection.execute(put.on_conflict_do_nothing(index_elements=["name"]))
             _, facts = await _state(connection)
     if facts["fingerprint"] != key.fingerprint:
@@ -57,8 +58,8 @@ async def _state(connection: AsyncConnection) -> tuple[int, dict[str, str]]:
     return int(revision), facts
 
 
-async def _note(connection: AsyncConnection, database: Database, name: str, value: str) -> None:
-    put = database.insert(installation).values(name=name, value=value)
+async def _note(connection: AsyncConnection, name: str, value: str) -> None:
+    put = insert(installation).values(name=name, value=value)
     await connection.execute(put.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.analysis.budget import Amount, Cap, Charge, Period, Problem, Use
@@ -66,7 +67,7 @@ class StoredSpending:
 
     async def first_seen(self, fingerprint: str, at: datetime, /) -> datetime:
         """When a token was first used."""
-        put = self._database.insert(hosted_tokens).values(fingerprint=fingerprint, first_seen_at=since_1970(at))
+        put = insert(hosted_tokens).values(fingerprint=fingerprint, first_seen_at=since_1970(at))
         kept = select(hosted_tokens.c.first_seen_at).where(hosted_tokens.c.fingerprint == fingerprint)
         async with self._database.writing() as connection:
             await connection.execute(put.on_conflict_do_nothing(index_elements=["fingerprint"]))
@@ -75,7 +76,7 @@ class StoredSpending:
     async def _add(self, connection: AsyncConnection, periods: Collection[Period], **amounts: int) -> None:
         if not periods:
             return
-        put = self._database.insert(hosted_use)
+        put = insert(hosted_use)
         put = put.on_conflict_do_update(
             index_elements=["period"], set_={name: hosted_use.c[name] + put.excluded[name] for name in amounts}
         )

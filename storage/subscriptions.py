@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table, and_, delete, select, update
+from sqlalchemy.dialects.sqlite import insert
 
 from bot.message import Channel, Platform
 from bot.schedule import Due, Post, Sort, State, Subscription, Times
@@ -57,7 +58,7 @@ class StoredSubscriptions:
             "channels": json.dumps([channel.id for channel in subscription.channels]),
             "low": subscription.is_low,
         }
-        put = self._database.insert(subscriptions).values(**row)
+        put = insert(subscriptions).values(**row)
         put = put.on_conflict_do_update(
             index_elements=_NAME, set_={name: put.excluded[name] for name in row if name not in _NAME}
         )
@@ -80,7 +81,7 @@ class StoredSubscriptions:
 
     async def plan(self, due: Due, /) -> None:
         """Let it wait to be posted, unless it has been planned before."""
-        put = self._database.insert(posts).values(**_row(due), state=State.WAITING.value, reserved_until=0)
+        put = insert(posts).values(**_row(due), state=State.WAITING.value, reserved_until=0)
         put = put.on_conflict_do_nothing(index_elements=[*_NAME, "due"])
         old = and_(_is(posts, due.channel, due.sort), posts.c.due < milliseconds(due.at - KEPT))
         async with self._database.writing() as connection:
@@ -111,7 +112,7 @@ class StoredSubscriptions:
     ) -> None:
         """Say what became of it; `low` goes into its subscription."""
         became = {"state": state.value, "message": message, "why": why}
-        put = self._database.insert(posts).values(**_row(due), **became, reserved_until=0)
+        put = insert(posts).values(**_row(due), **became, reserved_until=0)
         put = put.on_conflict_do_update(index_elements=[*_NAME, "due"], set_=became)
         known = update(posts).where(_is_post(due)).values(**became)
         async with self._database.writing() as connection:

@@ -35,9 +35,6 @@ metadata = MetaData(
     }
 )
 
-# SQLite gives a table its row number for free only when the key's type is spelled INTEGER.
-Number = BigInteger().with_variant(Integer, "sqlite")
-
 # ---- the installation --------------------------------------------------------------------------------------------
 
 installation = Table(
@@ -48,11 +45,12 @@ installation = Table(
 )
 
 # ---- names and the numbers that stand for them -------------------------------------------------------------------
+# Spelled INTEGER, for only then is a key the table's own row number, and costs nothing.
 
 channels = Table(
     "channels",
     metadata,
-    Column("id", Number, primary_key=True),
+    Column("id", Integer, primary_key=True),
     Column("platform", Text, nullable=False),
     Column("workspace", Text, nullable=False),
     Column("key", Text, nullable=False),  # the platform's id
@@ -81,7 +79,7 @@ former = Table(
 authors = Table(
     "authors",
     metadata,
-    Column("id", Number, primary_key=True),
+    Column("id", Integer, primary_key=True),
     Column("pseudonym", Text, nullable=False, unique=True),
     Column("opted_out", Boolean, nullable=False, server_default=false()),
     Column("counted_from", BigInteger),  # when they opted in again: what they sent before stays forgotten
@@ -90,28 +88,28 @@ authors = Table(
 models = Table(
     "models",
     metadata,
-    Column("id", Number, primary_key=True),
+    Column("id", Integer, primary_key=True),
     Column("name", Text, nullable=False, unique=True),  # name and version
 )
 
 reasons = Table(
     "reasons",
     metadata,
-    Column("id", Number, primary_key=True),
+    Column("id", Integer, primary_key=True),
     Column("name", Text, nullable=False, unique=True),  # why a message was not read: 'bot', 'language de'
 )
 
 entities = Table(
     "entities",
     metadata,
-    Column("id", Number, primary_key=True),  # from 1: 0 and -1 have a meaning in rollups.about
+    Column("id", Integer, primary_key=True),  # from 1: 0 and -1 have a meaning in rollups.about
     Column("key", Text, nullable=False, unique=True),  # bot.entities.canonical
 )
 
 surfaces = Table(
     "surfaces",
     metadata,
-    Column("id", Number, primary_key=True),
+    Column("id", Integer, primary_key=True),
     Column("text", Text, nullable=False, unique=True),  # an entity as somebody wrote it
     Column("entity_id", ForeignKey("entities.id"), nullable=False, index=True),
 )
@@ -119,7 +117,7 @@ surfaces = Table(
 threads = Table(
     "threads",
     metadata,
-    Column("id", Number, primary_key=True),
+    Column("id", Integer, primary_key=True),
     Column("channel_id", ForeignKey("channels.id"), nullable=False),
     Column("key", Text, nullable=False),  # the id of its first message
     UniqueConstraint("channel_id", "key"),
@@ -139,7 +137,7 @@ aliases = Table(
 readings = Table(
     "readings",
     metadata,
-    Column("id", Number, primary_key=True),
+    Column("id", Integer, primary_key=True),
     Column("channel_id", ForeignKey("channels.id"), nullable=False),  # as delivered: for Discord the thread
     Column("key", Text, nullable=False),  # the message's id there
     Column("deleted", Boolean, nullable=False, server_default=false()),  # a tombstone: everything below is NULL
@@ -166,7 +164,6 @@ Index(
     readings.c.sent_at,
     readings.c.thread_id,
     sqlite_where=text("thread_id IS NOT NULL"),
-    postgresql_where=text("thread_id IS NOT NULL"),
 )
 Index("ix_readings_author_id", readings.c.author_id)  # for opting out
 
@@ -283,7 +280,7 @@ spellings = Table(
 rollups = Table(
     "rollups",
     metadata,
-    Column("id", Number, primary_key=True),
+    Column("id", Integer, primary_key=True),
     Column("home_id", ForeignKey("channels.id"), nullable=False),
     Column("span", SmallInteger, nullable=False),  # storage.rollups.Span
     Column("end", Integer, nullable=False),  # the bucket's end, exclusive
@@ -308,7 +305,7 @@ rollups_packed = Table(
 inbox = Table(
     "inbox",
     metadata,
-    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("id", Integer, primary_key=True, autoincrement=True),
     Column("identity", LargeBinary, nullable=False, unique=True),  # keyed digest of the whole event: twice is once
     Column("subject", LargeBinary),  # keyed digest of the message it is about
     Column("channel", LargeBinary),  # keyed digest of the channel it is about

@@ -23,7 +23,7 @@ import storage.engine
 from bot.errors import ConfigurationError, NewerSchema, StorageBusy, StorageError, StorageFull
 from bot.message import Message
 from bot.privacy import Key
-from storage import Storage, open_storage, shown
+from storage import Storage, open_storage
 from storage.schema import SCHEMA
 from storage.tables import metadata
 from tests.conftest import KEY
@@ -45,18 +45,20 @@ async def test_a_file_can_be_named_in_three_ways(tmp_path: Path, spelled: str):
 @pytest.mark.parametrize(
     ("address", "says"),
     [
-        ("sqlite://", "in a file"),
-        ("sqlite:///:memory:", "in a file"),
-        ("mysql://localhost/x", "SQLite and PostgreSQL"),
+        ("sqlite://", "no database but an SQLite file"),
+        ("sqlite:///:memory:", "no database but an SQLite file"),
+        ("postgresql://bot:secret@db/roomtone", "no database but an SQLite file"),
         ("sqlite:///{folder}/missing/roomtone.db", "create it"),
         ("{folder}", "is a folder"),
         ("://", "can't be read"),
     ],
 )
 async def test_a_wrong_address_says_what_a_right_one_is(tmp_path: Path, address: str, says: str):
-    with pytest.raises(ConfigurationError, match=says):
+    with pytest.raises(ConfigurationError, match=says) as raised:
         async with open_storage(address.format(folder=tmp_path), KEY):
             pass
+
+    assert "secret" not in f"{raised.value}{raised.value.__cause__}"
 
 
 async def test_only_its_owner_may_read_the_database(storage: Storage, tmp_path: Path):
@@ -356,11 +358,6 @@ def _start(code: str, *arguments: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         text=True,
     )
-
-
-def test_an_address_is_shown_without_its_password():
-    assert shown("postgresql://bot:secret@db/roomtone") == "postgresql://bot:***@db/roomtone"
-    assert shown("data/roomtone.db") == "data/roomtone.db"
 
 
 async def test_a_question_given_up_half_way_leaves_no_thread_behind(tmp_path: Path):

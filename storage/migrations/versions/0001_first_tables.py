@@ -14,8 +14,6 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-
 
 def upgrade() -> None:
     op.create_table(
@@ -28,7 +26,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "authors",
-        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("pseudonym", sa.Text(), nullable=False),
         sa.Column("opted_out", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("counted_from", sa.BigInteger(), nullable=True),
@@ -37,13 +35,13 @@ def upgrade() -> None:
     )
     op.create_table(
         "channels",
-        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("platform", sa.Text(), nullable=False),
         sa.Column("workspace", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=True),
         sa.Column("private", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.Column("parent_id", NUMBER, nullable=True),
+        sa.Column("parent_id", sa.Integer(), nullable=True),
         sa.Column("seen_at", sa.BigInteger(), nullable=True),
         sa.Column("gone", sa.Text(), nullable=True),
         sa.Column("gone_at", sa.BigInteger(), nullable=True),
@@ -54,14 +52,14 @@ def upgrade() -> None:
     )
     op.create_table(
         "entities",
-        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_entities")),
         sa.UniqueConstraint("key", name=op.f("uq_entities_key")),
     )
     op.create_table(
         "inbox",
-        sa.Column("id", NUMBER, autoincrement=True, nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("identity", sa.LargeBinary(), nullable=False),
         sa.Column("subject", sa.LargeBinary(), nullable=True),
         sa.Column("channel", sa.LargeBinary(), nullable=True),
@@ -86,21 +84,21 @@ def upgrade() -> None:
     )
     op.create_table(
         "models",
-        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_models")),
         sa.UniqueConstraint("name", name=op.f("uq_models_name")),
     )
     op.create_table(
         "reasons",
-        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reasons")),
         sa.UniqueConstraint("name", name=op.f("uq_reasons_name")),
     )
     op.create_table(
         "clearings",
-        sa.Column("channel_id", NUMBER, nullable=False),
+        sa.Column("channel_id", sa.Integer(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("emoji", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
@@ -110,9 +108,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "reactions",
-        sa.Column("channel_id", NUMBER, nullable=False),
+        sa.Column("channel_id", sa.Integer(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("author_id", NUMBER, nullable=False),
+        sa.Column("author_id", sa.Integer(), nullable=False),
         sa.Column("emoji", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("added", sa.Boolean(), nullable=False),
@@ -124,8 +122,8 @@ def upgrade() -> None:
     op.create_index("ix_reactions_author_id", "reactions", ["author_id"], unique=False)
     op.create_table(
         "rollups",
-        sa.Column("id", NUMBER, nullable=False),
-        sa.Column("home_id", NUMBER, nullable=False),
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("home_id", sa.Integer(), nullable=False),
         sa.Column("span", sa.SmallInteger(), nullable=False),
         sa.Column("end", sa.Integer(), nullable=False),
         sa.Column("about", sa.Integer(), nullable=False),
@@ -136,9 +134,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "surfaces",
-        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
-        sa.Column("entity_id", NUMBER, nullable=False),
+        sa.Column("entity_id", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["entity_id"], ["entities.id"], name=op.f("fk_surfaces_entity_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_surfaces")),
         sa.UniqueConstraint("text", name=op.f("uq_surfaces_text")),
@@ -146,8 +144,8 @@ def upgrade() -> None:
     op.create_index(op.f("ix_surfaces_entity_id"), "surfaces", ["entity_id"], unique=False)
     op.create_table(
         "threads",
-        sa.Column("id", NUMBER, nullable=False),
-        sa.Column("channel_id", NUMBER, nullable=False),
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("channel_id", sa.Integer(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["channel_id"], ["channels.id"], name=op.f("fk_threads_channel_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_threads")),
@@ -155,17 +153,17 @@ def upgrade() -> None:
     )
     op.create_table(
         "readings",
-        sa.Column("id", NUMBER, nullable=False),
-        sa.Column("channel_id", NUMBER, nullable=False),
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("channel_id", sa.Integer(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("deleted", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.Column("home_id", NUMBER, nullable=True),
-        sa.Column("author_id", NUMBER, nullable=True),
+        sa.Column("home_id", sa.Integer(), nullable=True),
+        sa.Column("author_id", sa.Integer(), nullable=True),
         sa.Column("sent_at", sa.BigInteger(), nullable=True),
         sa.Column("revised_at", sa.BigInteger(), nullable=True),
-        sa.Column("thread_id", NUMBER, nullable=True),
+        sa.Column("thread_id", sa.Integer(), nullable=True),
         sa.Column("from_bot", sa.Boolean(), nullable=True),
-        sa.Column("model_id", NUMBER, nullable=True),
+        sa.Column("model_id", sa.Integer(), nullable=True),
         sa.Column("language", sa.Text(), nullable=True),
         sa.Column("label", sa.SmallInteger(), nullable=True),
         sa.Column("negative", sa.SmallInteger(), nullable=True),
@@ -190,12 +188,11 @@ def upgrade() -> None:
         ["home_id", "sent_at", "thread_id"],
         unique=False,
         sqlite_where=sa.text("thread_id IS NOT NULL"),
-        postgresql_where=sa.text("thread_id IS NOT NULL"),
     )
     op.create_table(
         "spellings",
-        sa.Column("home_id", NUMBER, nullable=False),
-        sa.Column("surface_id", NUMBER, nullable=False),
+        sa.Column("home_id", sa.Integer(), nullable=False),
+        sa.Column("surface_id", sa.Integer(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("times", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["home_id"], ["channels.id"], name=op.f("fk_spellings_home_id")),
@@ -205,12 +202,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "mentions",
-        sa.Column("reading_id", NUMBER, nullable=False),
-        sa.Column("surface_id", NUMBER, nullable=False),
+        sa.Column("reading_id", sa.Integer(), nullable=False),
+        sa.Column("surface_id", sa.Integer(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("times", sa.Integer(), nullable=False),
-        sa.Column("entity_id", NUMBER, nullable=False),
-        sa.Column("home_id", NUMBER, nullable=False),
+        sa.Column("entity_id", sa.Integer(), nullable=False),
+        sa.Column("home_id", sa.Integer(), nullable=False),
         sa.Column("sent_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["entity_id"], ["entities.id"], name=op.f("fk_mentions_entity_id")),
         sa.ForeignKeyConstraint(["home_id"], ["channels.id"], name=op.f("fk_mentions_home_id")),

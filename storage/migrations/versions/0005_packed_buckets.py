@@ -18,7 +18,7 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "rollups_packed",
-        sa.Column("home_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("home_id", sa.Integer(), nullable=False),
         sa.Column("span", sa.SmallInteger(), nullable=False),
         sa.Column("end", sa.Integer(), nullable=False),
         sa.Column("people", sa.LargeBinary(), nullable=False),
