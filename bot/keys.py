@@ -52,4 +52,4 @@ def _key(text: str, where: str) -> Key:
 def key_path(url: str) -> Path:
     """Where the key is kept unless a setting says otherwise: beside the database's file."""
     file = url.partition(":///")[2] if "://" in url else url
-    return Path(file).with_suffix(".key") if file else Path("roomtone.key")
+    return Path(file or "roomtone").expanduser().with_suffix(".key")
