@@ -174,6 +174,7 @@ def _account(settings: Settings) -> readers.Account:
     @asynccontextmanager
     async def opened() -> AsyncIterator[Spending]:
         url = settings.database_url
+        check(url)
         async with _storage(url, load_key(settings, url), settings, works=False, alone=False) as storage:
             yield storage.spending
 

@@ -285,6 +285,16 @@ async def test_the_command_reads_with_a_hosted_model_and_sends_nothing_that_is_m
     assert {asked.authorization for asked in server.asked} == {"Bearer secret-of-ours"}
 
 
+async def test_a_wrong_database_is_refused_before_a_key_is_made_for_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    wrong = Settings(hosted=True, hosted_token="secret-of-ours", database_url="postgresql://bot@db/roomtone")
+    with pytest.raises(ConfigurationError, match="no database but an SQLite file"):
+        async with reading(wrong):
+            pass
+
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_two_checkpoints_that_the_settings_name_read_and_a_broken_one_hands_over(given, tmp_path):
     pytest.importorskip("torch", reason="the extra `checkpoint` isn't installed")
     mood = make(tmp_path / "mood", "roberta", "sentiment", ("negative", "neutral", "positive"))
