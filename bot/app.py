@@ -262,7 +262,7 @@ async def run_platforms(app: App, settings: Settings) -> None:
                 zone=app.zone,
                 draw=charts.png,
             )
-            tasks.create_task(discord.run())
+            tasks.create_task(kept_up("discord", discord.run))
 
 
 async def planned_posts(settings: Settings, *, database: str | None) -> Sequence[Mapping[str, Any]]:

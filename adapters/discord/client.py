@@ -37,8 +37,12 @@ LONGEST_PAUSE = 300.0
 LOGIN_DEADLINE = 60.0
 """Seconds for logging in, with what discord.py tries again by itself."""
 
-STEADY_SECONDS = 60.0
-"""A connection that held this long was a good one."""
+STEADY_SECONDS = 900.0
+"""A connection that held this long was a good one, and the next try comes at once.
+
+Not less: who identifies more than 1,000 times a day loses the token, and a client may be ended again and again by what
+discord.py can't parse. Source: https://docs.discord.com/developers/events/gateway#session-start-limit-object.
+"""
 
 STOP_SECONDS = 10.0
 """How long a shutdown waits for what has arrived to be kept."""
@@ -141,7 +145,11 @@ class Discord:
         self._stopping = False
 
     async def run(self) -> None:
-        """Stay connected until cancelled. Raises ConfigurationError for what only an operator can mend."""
+        """Stay connected until cancelled. Raises ConfigurationError for what only an operator can mend.
+
+        Whatever else it raises is nobody's plan; it may be run again then, and what was lost is read from history.
+        """
+        self._stopping = False
         working = asyncio.create_task(self.work())
         connecting = asyncio.create_task(self._connected())
         try:

@@ -13,7 +13,7 @@ import structlog
 
 from adapters.discord.oddities import Oddities
 from adapters.discord.rooms import Rooms
-from bot.errors import PlatformError, StorageError
+from bot.errors import RoomtoneError, StorageError
 from bot.importing import Skipped
 from bot.message import Channel, Event, Message
 from bot.store import Cursors
@@ -81,6 +81,8 @@ class Intake:
         self._waiting: asyncio.Queue[Arrival | _CaughtUp] = asyncio.Queue()
         self._in_step: set[Channel] = set()
         self._reached: dict[Channel, str] = {}
+        self._is_full = False
+        """Was the latest arrival let go? Said once, however many follow it."""
         self._asked = 0
         self._nobody_asks = asyncio.Event()
         self._nobody_asks.set()
@@ -119,9 +121,12 @@ class Intake:
     def put(self, arrival: Arrival) -> None:
         """Take an arrival over; returns at once."""
         if self._waiting.qsize() >= MOST_WAITING:
-            _log.warning("more arrives than can be kept; history will be read again", waiting=self._waiting.qsize())
+            if not self._is_full:
+                _log.warning("more arrives than can be kept; history will be read again", waiting=self._waiting.qsize())
+            self._is_full = True
             self.missed()
             return
+        self._is_full = False
         self._waiting.put_nowait(arrival)
 
     def put_seen(self, workspace: str, channel: int) -> None:
@@ -184,7 +189,7 @@ class Intake:
     async def _events(self, arrival: Arrival) -> Sequence[Event]:
         try:
             found = await self._rooms.located(arrival.workspace, arrival.channel)
-        except PlatformError as error:
+        except RoomtoneError as error:
             _log.warning("what arrived can't be placed; history will be read", channel=arrival.channel, why=str(error))
             self.missed()
             return ()

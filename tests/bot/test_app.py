@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from adapters.discord.client import MISSING_INTENT, REFUSED
+from adapters.discord.client import MISSING_INTENT, REFUSED, Discord
+from bot import supervision
 from bot.analysis import was_sent
 from bot.app import examine, opened, reading, reading_with, run
 from bot.errors import ConfigurationError, Unavailable
@@ -384,6 +385,19 @@ async def test_what_discord_refuses_for_good_ends_it_all_with_one_sentence_to_an
             await run(given(discord_token=token), database=None, sample=False, console=Console())
 
     assert str(raised.value) == says
+
+
+async def test_a_client_of_discord_that_dies_of_what_nobody_foresaw_is_started_again(given, monkeypatch):
+    monkeypatch.setattr(supervision, "SHORTEST_RESTART", 0.01)
+    ends = iter([ZeroDivisionError("odd"), ConfigurationError("the second time")])
+
+    async def ended(self):
+        raise next(ends)
+
+    monkeypatch.setattr(Discord, "run", ended)
+
+    with pytest.raises(ConfigurationError, match="the second time"):
+        await run(given(discord_token=TOKEN), database=None, sample=False, console=Console())
 
 
 async def test_doctor_says_what_was_odd_in_a_discord_channel_that_is_read(given):

@@ -5,16 +5,19 @@ Tests are named by the numbers of the scenarios in `test_scenarios`.
 
 from __future__ import annotations
 
+import asyncio
 import time
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from adapters.discord import client
 from adapters.discord.translate import room
+from bot import supervision
 from bot.answer import Answer, Chart, ChartKind
-from bot.errors import PlatformError
-from bot.message import MessageId, Platform
+from bot.errors import PlatformError, StorageBusy
+from bot.message import Event, Message, MessageId, Platform
 from storage import Storage
 from tests.adapters.discord.parts import Parts, until
 from tests.adapters.discord.payloads import GENERAL, GUILD, message
@@ -166,3 +169,64 @@ async def test_23_a_blocked_loop_recovers_and_no_log_holds_text_or_token(
     assert "connected to Discord" in logged
     assert "kettle" not in logged
     assert "token-of-a-test" not in logged
+
+
+async def test_6_a_worker_that_dies_is_started_again_and_what_it_held_is_read_from_history(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(supervision, "SHORTEST_RESTART", 0.01)
+    async with local_discord() as server:
+        parts = Parts(storage)
+        await parts.read()
+        accept, deaths = parts.ingest.accept, 1
+
+        async def deadly(*events: Event) -> None:
+            nonlocal deaths
+            if deaths and any(isinstance(event, Message) for event in events):
+                deaths -= 1
+                raise ZeroDivisionError("the kettle boils")
+            await accept(*events)
+
+        monkeypatch.setattr(parts.ingest, "accept", deadly)
+        task = asyncio.create_task(supervision.kept_up("discord", parts.adapter.run))
+        with capture_logs() as logged:
+            await until(lambda: parts.adapter.is_ready)
+            await server.write(message(1, content="message 1"))
+            await until(lambda: "message 1" in parts.texts())
+            await server.write(message(2, content="message 2"))
+            await until(lambda: "message 2" in parts.texts())
+        task.cancel()
+        await asyncio.wait({task})
+
+    assert [line["platform"] for line in logged if "died" in line["event"]] == ["discord"]
+    assert deaths == 0
+
+
+async def test_6_a_database_that_cannot_say_what_is_read_loses_nothing(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+):
+    async with local_discord() as server:
+        parts = Parts(storage)
+        await parts.read()
+        async with parts.running():
+            located, failures = parts.adapter.rooms.located, 1
+
+            async def busy(*place: Any) -> Any:
+                nonlocal failures
+                if failures:
+                    failures -= 1
+                    raise StorageBusy("The database is locked: try again.")
+                return await located(*place)
+
+            monkeypatch.setattr(parts.adapter.rooms, "located", busy)
+            await server.write(message(1, content="message 1"))
+            await until(lambda: "message 1" in parts.texts())
+
+    assert failures == 0
+
+
+def test_3_a_connection_that_always_fails_stays_below_the_identifications_that_discord_allows_a_day():
+    day, allowed = 86_400, 1_000
+
+    # At worst it fails at once, or right after it was thought steady.
+    assert day / min(client.LONGEST_PAUSE, client.STEADY_SECONDS) < allowed / 2

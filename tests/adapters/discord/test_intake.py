@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.discord import gateway, intake
 from adapters.discord.intake import Arrival
@@ -86,3 +87,18 @@ async def test_a_flood_that_has_arrived_lets_other_tasks_have_their_turn():
 
     assert turns == 10
     assert given == list(range(1, 11))
+
+
+async def test_a_flood_that_is_too_much_is_said_once_and_read_from_history(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(intake, "MOST_WAITING", 3)
+    parts = Parts(storage)
+    with capture_logs() as logged:
+        for _ in range(2):
+            for number in range(10):
+                parts.adapter.intake.put(arrival(number))
+            await parts.adapter.intake.drain()
+
+    assert [line["waiting"] for line in logged if "more arrives" in line["event"]] == [3, 3]
+    assert parts.adapter.intake.gaps.is_set()
