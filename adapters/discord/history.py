@@ -132,6 +132,8 @@ class History:
         self._wanted = asyncio.Event()
         self._withheld: set[int] = set()
         self._swept: datetime | None = None
+        self._setback: PlatformError | None = None
+        """The latest of this round."""
         self._missed = True
         """Was there a gap since the last sweep?"""
 
@@ -164,7 +166,12 @@ class History:
                 task.cancel()
 
     async def round(self) -> None:
-        """Catch up everywhere, then back-fill what was asked for, then sweep if it is time. Raises RoomtoneError."""
+        """Catch up everywhere, then back-fill what was asked for, then sweep if it is time.
+
+        A channel that Discord doesn't let be read now keeps none of the others waiting: its PlatformError is raised in
+        the end. Raises StorageError.
+        """
+        self._setback = None
         gap = self._intake.gap
         for workspace in self._reach.workspaces():
             await self._rooms.load(workspace)
@@ -180,7 +187,10 @@ class History:
                 for channel in sorted(self._rooms.started(workspace)):
                     await self._visited(workspace, channel, partial(self._sweep, there=there))
                 await self._look_for_threads(workspace, there)
-            self._swept, self._missed = self._clock(), False
+            if self._setback is None:
+                self._swept, self._missed = self._clock(), False
+        if self._setback is not None:
+            raise self._setback
 
     @property
     def _is_sweep_due(self) -> bool:
@@ -203,6 +213,12 @@ class History:
             self._intake.leave(room(workspace, channel))
         except Hidden:
             _log.warning("a channel is hidden from us; allow View Channel and Read Message History", channel=channel)
+        except PlatformError as error:
+            self._set_back(channel, error)
+
+    def _set_back(self, channel: int, error: PlatformError) -> None:
+        _log.warning("a channel's history waits", channel=channel, why=str(error))
+        self._setback = error
 
     def permissions_changed(self, workspace: str) -> None:
         """Somebody changed what we may read: a channel that was withheld is read from where its reading stopped."""
@@ -285,18 +301,28 @@ class History:
         await self._notes.write(Platform.DISCORD, workspace, f"{BACKFILL}{channel}", job)
 
     async def _backfills(self, workspace: str) -> None:
-        while jobs := await self._notes.notes(Platform.DISCORD, workspace, BACKFILL):
+        tried: set[str] = set()
+        while jobs := await self._backfills_but(workspace, tried):
             for name, job in jobs.items():
                 channel = int(name.removeprefix(BACKFILL))
                 after, before = int(job["after"]), int(job["before"])
                 if self._rooms.since(workspace, channel) is not None:
-                    with suppress(Missing, Hidden):
-                        if job["threads"]:
-                            await self._ask_for_threads(workspace, channel, after)
-                        await self._read_back(workspace, channel, after, before)
+                    try:
+                        with suppress(Missing, Hidden):
+                            if job["threads"]:
+                                await self._ask_for_threads(workspace, channel, after)
+                            await self._read_back(workspace, channel, after, before)
+                    except PlatformError as error:
+                        self._set_back(channel, error)
+                        tried.add(name)
+                        continue
                 if self._is_interrupted:
                     return
                 await self._notes.drop_note(Platform.DISCORD, workspace, name)
+
+    async def _backfills_but(self, workspace: str, tried: Set[str]) -> Mapping[str, Any]:
+        jobs = await self._notes.notes(Platform.DISCORD, workspace, BACKFILL)
+        return {name: job for name, job in jobs.items() if name not in tried}
 
     async def _ask_for_threads(self, workspace: str, channel: int, after: int) -> None:
         for thread in await self._reach.threads(workspace, channel, since=_time(after)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -64,16 +64,28 @@ class ClientReach:
         if not isinstance(room, discord.TextChannel | discord.ForumChannel):
             return []
         found = {thread.id: thread for thread in room.threads}
-
-        async def archived() -> None:
-            async for thread in room.archived_threads(limit=None):
-                if thread.archive_timestamp < since:
-                    return
-                found[thread.id] = thread
-
         if room.permissions_for(room.guild.me).read_message_history:
-            await self._tried(archived)
+            async for thread in self._archived(room, since):
+                found[thread.id] = thread
         return [Thread(spot_of(thread), thread.last_message_id) for _, thread in sorted(found.items())]
+
+    async def _archived(
+        self, room: discord.TextChannel | discord.ForumChannel, since: datetime
+    ) -> AsyncIterator[discord.Thread]:
+        before: datetime | None = None
+        while True:
+
+            async def page(before: datetime | None = before) -> list[discord.Thread]:
+                return [thread async for thread in room.archived_threads(limit=PAGE, before=before)]
+
+            threads = await self._tried(page)  # each by itself: a forum may have thousands
+            for thread in threads:
+                before = thread.archive_timestamp
+                if before < since:
+                    return
+                yield thread
+            if len(threads) < PAGE:
+                return
 
     async def page(
         self, channel: int, *, after: int | None = None, before: int | None = None

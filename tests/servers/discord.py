@@ -294,7 +294,10 @@ class LocalDiscord(Gateway):
     def _archived(self, request: web.Request, channel: str) -> Any:
         found = [t for t in self.threads.values() if t["parent_id"] == channel and t["thread_metadata"]["archived"]]
         found.sort(key=lambda thread: thread["thread_metadata"]["archive_timestamp"], reverse=True)
-        return {"threads": found, "members": [], "has_more": False}
+        if "before" in request.query:
+            found = [t for t in found if t["thread_metadata"]["archive_timestamp"] < request.query["before"]]
+        most = min(int(request.query.get("limit", "50")), LONGEST_PAGE)
+        return {"threads": found[:most], "members": [], "has_more": len(found) > most}
 
     def _channel(self, request: web.Request, channel: str) -> Any:
         found = self.channels.get(channel) or self.threads.get(channel)

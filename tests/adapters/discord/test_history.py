@@ -13,7 +13,7 @@ from storage import Storage
 from tests.adapters.discord.parts import Parts, until
 from tests.adapters.discord.payloads import GENERAL, GUILD, message
 from tests.examples import AT, DAY
-from tests.servers.discord import Fault, LocalDiscord, a_thread, local_discord
+from tests.servers.discord import RANDOM, Fault, LocalDiscord, a_thread, local_discord
 
 NOW = AT + DAY
 """The tests' own time: a day after their messages."""
@@ -250,7 +250,7 @@ async def test_a_backfill_reads_the_past_to_its_bound_with_threads_and_survives_
         first = Parts(storage, clock=lambda: NOW)
         await first.read(since=snowflake(NOW))
         async with first.running():
-            refused = Fault("GET", PAGES, 400, times=1_000_000, passed=1)
+            refused = Fault("GET", rf"/channels/({GENERAL}|777)/messages", 400, times=1_000_000, passed=1)
             server.faults.append(refused)
             await first.adapter.history.backfill(GUILD, int(GENERAL), since=bound)
             await until(lambda: refused.times < 1_000_000)
@@ -296,3 +296,42 @@ async def test_a_row_that_cannot_be_read_does_not_hide_the_others(storage: Stora
         await parts.read()
         async with parts.running():
             assert set(parts.texts()) == {f"message {number}" for number in (1, 2, 4, 5)}
+
+
+async def test_a_channel_that_cannot_be_read_keeps_no_other_waiting(storage: Storage):
+    async with local_discord() as server:
+        with server.unseen():
+            await spoken(server, 1, 3)
+            await spoken(server, 4, 6, channel=RANDOM)
+        refused = Fault("GET", PAGES, 400, times=1_000_000, body={})
+        server.faults.append(refused)
+        parts = Parts(storage, clock=lambda: NOW)
+        for channel in (GENERAL, RANDOM):
+            await parts.read(channel, since=snowflake(NOW))
+            await parts.adapter.history.backfill(GUILD, int(channel), since=AT)
+        with capture_logs() as logged:
+            async with parts.running(ready=False):
+                await until(lambda: "message 6" in parts.texts())
+                refused.times = 0
+                await until(lambda: "message 3" in parts.texts())
+
+    assert {line["channel"] for line in logged if line["event"] == "a channel's history waits"} == {int(GENERAL)}
+
+
+async def test_many_archived_threads_are_listed_page_by_page(storage: Storage):
+    """A page that fails is asked for again, and not all those before it."""
+    async with local_discord() as server:
+        with server.unseen():
+            for number in range(1, 251):
+                server.threads[str(7000 + number)] = a_thread(str(7000 + number))
+                await server.archive(str(7000 + number), at=(AT + timedelta(minutes=number)).isoformat())
+            await spoken(server, 1, 1, channel="7001")
+        listing = rf"/channels/{GENERAL}/threads/archived/public"
+        server.faults.append(Fault("GET", listing, 503, passed=2, body={}))
+        parts = Parts(storage, clock=lambda: NOW)
+        await parts.read()
+        async with parts.running():
+            await until(lambda: "message 1" in parts.texts())
+            listed = server.requests.count(("GET", listing))
+
+    assert listed == 4
