@@ -22,6 +22,7 @@ from bot.message import Channel, Pseudonym, Window
 from bot.patterns import LONGEST_PATTERN_DAYS, NAMES, pattern_answer, trends_answer
 from bot.privacy import MINIMUM_AUTHORS, MINIMUM_MESSAGES
 from bot.question import SUBJECTS, Place, Question, Side, Subject
+from bot.steps import step_for_names
 from bot.store import Alias, InboxCount
 from bot.subscribing import Subscribing
 from bot.trends import Reading, Trends
@@ -184,10 +185,9 @@ class Answers:
         here, time = where(looked_at.places), when(looked_at.span.words)
         channels = _asked(looked_at)
         kind = question.kind
-        reading = await self._trends.mood(channels, looked_at.span.window, question.zone, question.asked_at)
-        found = await self._trends.entities(
-            channels, looked_at.span.window, question.zone, question.asked_at, kind=kind, model=reading.model
-        )
+        asked = (channels, looked_at.span.window, question.zone, question.asked_at)
+        reading = await self._trends.mood(*asked, step=step_for_names(looked_at.span.window))
+        found = await self._trends.entities(*asked, kind=kind, model=reading.model)
         title = f"{'Names' if kind is None else f'Names ({kind.value})'} in {here}, {looked_at.span.words}"
         if reading.mood.messages == 0:
             return await self._too_few(question, title, reading, TooFew(0, 0, MINIMUM_MESSAGES, MINIMUM_AUTHORS))

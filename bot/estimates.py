@@ -99,6 +99,10 @@ class Voices:
     messages: Floats
     total: Floats
 
+    def are_of(self, people: int, messages: int) -> bool:
+        """Did as many people write, and as many messages?"""
+        return bool(self.messages.sum() >= messages) and len(np.unique(self.author)) >= people
+
     @classmethod
     def added_up(cls, author: Integers, step: Integers, messages: Floats, total: Floats) -> Voices:
         """From columns that have authors several times in a step, in ascending order of step and author."""
@@ -442,7 +446,8 @@ class _Level:
         means[who] = window.totals[who] / window.messages[who]
         own = _squared(means - mean) / (people * (people - 1)) if people > 1 else 0.0
         together = _together(window, np.full_like(means, 1 / max(1, people)), np.full_like(means, mean))
-        steps = len(np.unique(window.cells.step))
+        step = window.cells.step
+        steps = int(np.count_nonzero(np.bincount(step - step.min()))) if people else 0
         return cls(means, mean, people, round(window.messages.sum()), own, together, steps)
 
 

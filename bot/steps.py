@@ -12,6 +12,9 @@ from bot.message import Window
 
 HOUR = timedelta(hours=1)
 
+LONGER = {Unit.HOUR: Unit.DAY, Unit.DAY: Unit.WEEK, Unit.WEEK: Unit.MONTH, Unit.MONTH: Unit.QUARTER}
+"""The step of a chart about a few of the messages, by that of one about all of them."""
+
 
 def step_for(window: Window) -> Unit:
     """Hours up to two days, days up to five weeks, weeks up to a year, months beyond; an hour of summer time spared."""
@@ -23,6 +26,12 @@ def step_for(window: Window) -> Unit:
     if length <= timedelta(days=366):
         return Unit.WEEK
     return Unit.MONTH
+
+
+def step_for_names(window: Window) -> Unit:
+    """As `step_for`, for messages that name something: few a week, so that a long window is looked at by months."""
+    step = step_for(window)
+    return LONGER[step] if step in (Unit.WEEK, Unit.MONTH) else step
 
 
 def aligned(window: Window) -> Window:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import pairwise
 from math import ceil
 from zoneinfo import ZoneInfo
@@ -20,7 +21,7 @@ from bot.days import Unit, local_day, midnight
 from bot.estimates import Burst, Change, Integers, Mood, Said, Share, TooFew, Voice, Voices
 from bot.message import Channel, Window
 from bot.privacy import MINIMUM_AUTHORS, MINIMUM_MESSAGES
-from bot.steps import aligned, cut, end_of, shifted, step_for
+from bot.steps import LONGER, aligned, cut, end_of, shifted, step_for, step_for_names
 from bot.store import AuthorTally, ChannelSummary, EntityTally, LeftOut, ReactionTally, Readings, ThreadTally
 from bot.tallies import Tallies
 
@@ -44,9 +45,6 @@ ENTITIES = 10
 
 CANDIDATES = 40
 """Entities looked at for a list; those named by too few people are left out of it."""
-
-_LONGER = {Unit.HOUR: Unit.DAY, Unit.DAY: Unit.WEEK, Unit.WEEK: Unit.MONTH, Unit.MONTH: Unit.QUARTER}
-"""The step of a chart about a few of the messages, by that of one about all of them."""
 
 EVERY = 10_000
 """More entities than any window has that are named by enough people."""
@@ -89,27 +87,40 @@ class Usual:
         return all(estimates.discoveries([self.mood.p_value])) and self.mood.is_clear
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reading:
     """What is known of some messages in a window.
 
     `window` ends now if it isn't over yet (`complete` is then False). `model` read most of its messages, and `others`
-    counts messages that other models read: they are in no number here. `earlier` are the windows before it that a
-    usual is made of, all of them; `usual` is None where too few of them can be used.
+    counts messages that other models read: they are in no number here. `usual` is None where too few of the windows
+    before it can be used. What not every answer tells is worked out when it is looked at.
     """
 
     window: Window
     complete: bool
     mood: Mood | TooFew
-    shares: Shares | None
     usual: Usual | None
     step: Unit
-    pieces: tuple[Piece, ...]
-    earlier: tuple[Piece, ...]
     model: str | None
     others: Mapping[str, int]
     left_out: LeftOut | None
+    _plan: _Plan = field(repr=False)
     _tape: _Tape = field(repr=False)
+
+    @cached_property
+    def shares(self) -> Shares | None:
+        """How much was negative, neutral and positive; None if it is too little to tell."""
+        return _shares(self._tape, self.window, self.model) if isinstance(self.mood, Mood) else None
+
+    @cached_property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The window's steps, oldest first."""
+        return _pieces(self._plan, self._tape)
+
+    @cached_property
+    def earlier(self) -> tuple[Piece, ...]:
+        """The windows before it that a usual is made of, all of them, oldest first."""
+        return tuple(_piece(self._tape, window, None, complete=True) for window in self._plan.earlier)
 
     @property
     def usual_read_otherwise(self) -> bool:
@@ -227,7 +238,8 @@ class Trends:
 
         Raises StorageError.
         """
-        plan = _Plan.of(await self._begun(channels, window, zone), zone, now, None)
+        begun = await self._begun(channels, window, zone)
+        plan = _Plan.of(begun, zone, now, step_for_names(begun))
         tallies = await self._readings.entity(channels, key, plan.edges)
         return _reading(plan, tallies, None, model=model)
 
@@ -265,7 +277,8 @@ class Trends:
         Names are counted whoever read them; moods are those of what `model` read (None: for each what most of it was
         read by), so that one list has one scale.
         """
-        plan = _Plan.of(await self._begun(channels, window, zone), zone, now, None)
+        begun = await self._begun(channels, window, zone)
+        plan = _Plan.of(begun, zone, now, step_for_names(begun))
         tallies = await self._readings.entities(channels, plan.window, limit=CANDIDATES, kind=kind)
         shown = [tally for tally in tallies if tally.people >= MINIMUM_AUTHORS][:limit]
         scored = [tally.key for tally in shown if tally.kind is not Kind.PERSON]
@@ -279,7 +292,7 @@ class Trends:
     ) -> tuple[Unit, tuple[tuple[str, tuple[Piece, ...]], ...]]:  # fmt: skip
         """The moods of entities in steps so long that a name has a chance of enough people; nobody's own."""
         begun = await self._begun(channels, window, zone)
-        plan = _Plan.of(begun, zone, now, _LONGER[step_for(begun)])
+        plan = _Plan.of(begun, zone, now, LONGER[step_for(begun)])
         edges = (*(piece.start for piece in plan.pieces), plan.pieces[-1].end)
         scored = [entity.tally for entity in entities if entity.mood is not None]
         named = await self._readings.each_entity(channels, [tally.key for tally in scored], edges)
@@ -585,21 +598,18 @@ def _reading(
     tape = _taped(plan, tallies, {} if numbers is None else numbers)
     models = tape.read_by(plan.window)
     model = model or tape.read_most(plan.window)
-    earlier = tuple(_piece(tape, window, None, complete=True) for window in plan.earlier)
     mood, usable = _mood(plan, tape, model)
     known = isinstance(mood, Mood)
     return Reading(
         window=plan.window,
         complete=plan.complete,
         mood=mood,
-        shares=_shares(tape, plan.window, model) if known else None,
         usual=_usual(tape, plan.window, usable, model) if known and len(usable) >= LEAST_EARLIER else None,
         step=plan.step,
-        pieces=_pieces(plan, tape),
-        earlier=earlier,
         model=model,
         others={other: count for other, count in models.items() if other != model},
         left_out=left_out,
+        _plan=plan,
         _tape=tape,
     )
 
@@ -621,11 +631,12 @@ def _taped(plan: _Plan, tallies: Sequence[Sequence[AuthorTally]], numbers: _Numb
 
 def _mood(plan: _Plan, tape: _Tape, model: str | None) -> tuple[Mood | TooFew, list[Window]]:
     """The mood of a plan's window, and which of the windows before it can be used."""
-    usable = [window for window in plan.earlier if isinstance(_least(tape.voices(window, model)), Mood)]
-    beside = [tape.voices(window, model) for window in usable]
+    said = [(window, tape.voices(window, model)) for window in plan.earlier]
+    enough = [each for each in said if each[1].are_of(MINIMUM_AUTHORS, MINIMUM_MESSAGES)]
     voices = tape.voices(plan.window, model)
+    beside = [voices for _, voices in enough]
     mood = estimates.mood(voices, beside=beside, least_messages=MINIMUM_MESSAGES, least_people=MINIMUM_AUTHORS)
-    return mood, usable
+    return mood, [window for window, _ in enough]
 
 
 def _pieces(plan: _Plan, tape: _Tape) -> tuple[Piece, ...]:

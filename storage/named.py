@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Integer
 
 from storage.engine import given
-from storage.rollups import Entries, Integers, Span, unpacked
+from storage.mentioned import day_packed
+from storage.rollups import Bucket, Entries, Integers, Span, distinct, unpacked
 from storage.tables import rollups, rollups_packed
 
 WORTH = 100
@@ -26,11 +29,12 @@ WORTH = 100
 CELLS = 2**23
 """Entities times people that are counted in one table; more are sorted instead, which needs less memory."""
 
-Bucket = tuple[int, int, int]
-"""A channel, a Span, and the bucket's end."""
-
-_PAIR = np.dtype([("entity", "<u4"), ("author", "<u4"), ("messages", "<u4")])
+_PAIR = np.dtype("<i4")  # three columns one after the other: entity, author, messages
 _SUM = np.dtype([("entity", "<u4"), ("messages", "<u4"), ("mentions", "<u4"), ("score", "<i8")])
+
+
+Numbers = NDArray[Any]
+"""Of whatever width they are packed in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,8 @@ class Named:
     folded: an entity or a pair may stand there several times, and counts what all of its entries add up to.
     """
 
-    pairs: tuple[Integers, ...]
-    sums: tuple[Integers, ...]
+    pairs: tuple[Numbers, ...]
+    sums: tuple[Numbers, ...]
 
     @classmethod
     def of(cls, entries: Entries) -> Named:
@@ -59,48 +63,71 @@ class Named:
             return self
         return Named(_regrouped(self.pairs, place), _regrouped(self.sums, place))
 
-    def summed(self) -> list[tuple[int, int, int, int, int]]:
-        """Entity, people, messages, mentions and score of every entity that is named at all, by entity."""
-        entities, place = _numbered(self.sums[0])
+    def summed(self, leading: int | None = None) -> list[tuple[int, int, int, int, int]]:
+        """Entity, people, messages, mentions and score of every entity that is named at all, by entity.
+
+        Of `leading` only those with most people, then most messages, and all that are level with the last of them.
+        """
+        entities, place = distinct(self.sums[0])
         if not len(entities):
             return []
         messages, mentions, score = (_added(place, column, len(entities)) for column in self.sums[1:])
         people = self._people(entities)
-        some = np.flatnonzero(messages)
+        some = messages != 0
+        if leading is not None and leading < np.count_nonzero(some):
+            rank = (people << 32) + messages
+            some &= rank >= np.partition(rank, -leading)[-leading]
         columns = (entities, people, messages, mentions, score)
         return list(zip(*(column[some].tolist() for column in columns), strict=True))
 
     def _people(self, entities: Integers) -> Integers:
         """How many different people named each of `entities`."""
         entity, author, messages = self.pairs
-        authors, column = _numbered(author)
-        row = np.zeros(int(entities[-1]) + 1, np.int64)
+        people = int(author.max()) + 1
+        if len(entities) * people > CELLS:
+            different, author = distinct(author)
+            people = len(different)
+        cells = len(entities) * people
+        row: Numbers = np.zeros(int(entities[-1]) + 1, np.int32 if cells <= CELLS else np.int64)
         row[entities] = np.arange(len(entities))
-        cell = row[entity] * len(authors) + column
-        cells = len(entities) * len(authors)
-        if cells <= CELLS:
-            counted = _added(cell, messages, cells)
-            return np.asarray((counted.reshape(len(entities), len(authors)) != 0).sum(axis=1))
-        names, back = np.unique(cell, return_inverse=True)
-        some = names[_added(back.reshape(-1), messages, len(names)) != 0]
-        return np.bincount(some // len(authors), minlength=len(entities)).astype(np.int64)
+        cell = row[entity] * people + author
+        if cells > CELLS:
+            places, cell = np.unique(cell, return_inverse=True)
+            counted = np.bincount(places[_there(cell, messages, len(places))] // people, minlength=len(entities))
+            return counted.astype(np.int64)
+        there = _there(cell, messages, cells).reshape(len(entities), people)
+        return np.asarray(np.count_nonzero(there, axis=1))
+
+
+def _there(cell: Numbers, messages: Numbers, cells: int) -> NDArray[np.bool_]:
+    """Of each of `cells`: do its `messages` add up to any? Only what is taken off somewhere needs to be added up."""
+    there = np.zeros(cells, bool)
+    there[cell] = True
+    lessened = np.unique(cell[messages < 0])
+    if len(lessened):
+        affected = np.zeros(cells, bool)
+        affected[lessened] = True
+        some = np.flatnonzero(affected[cell])
+        there[lessened] = np.bincount(np.searchsorted(lessened, cell[some]), messages[some]) != 0
+    return there
 
 
 def together(parts: Sequence[tuple[Named, int]]) -> Named:
     """All of `parts` as one, each added or taken off as its sign says."""
-    return Named(
-        (
-            np.concatenate([part.pairs[0] for part, _ in parts]),
-            np.concatenate([part.pairs[1] for part, _ in parts]),
-            np.concatenate([part.pairs[2] * sign for part, sign in parts]),
-        ),
-        (
-            np.concatenate([part.sums[0] for part, _ in parts]),
-            np.concatenate([part.sums[1] * sign for part, sign in parts]),
-            np.concatenate([part.sums[2] * sign for part, sign in parts]),
-            np.concatenate([part.sums[3] * sign for part, sign in parts]),
-        ),
-    )
+
+    def pairs(place: int) -> Numbers:  # of a year there are hundreds of thousands: half as long to go through
+        return np.concatenate([part.pairs[place] for part, _ in parts], dtype=np.int32)
+
+    def sums(place: int) -> Numbers:
+        return np.concatenate([_signed(part.sums[place], sign) for part, sign in parts])
+
+    messages = np.concatenate([_signed(part.pairs[2], sign) for part, sign in parts], dtype=np.int32)
+    about = np.concatenate([part.sums[0] for part, _ in parts], dtype=np.int64)
+    return Named((pairs(0), pairs(1), messages), (about, sums(1), sums(2), sums(3)))
+
+
+def _signed(values: Numbers, sign: int) -> Numbers:
+    return values if sign == 1 else values.astype(np.int64) * sign
 
 
 async def packed(connection: AsyncConnection, buckets: Sequence[Bucket]) -> dict[Bucket, Named]:
@@ -126,8 +153,9 @@ async def pack(connection: AsyncConnection, bucket: Bucket) -> None:
     found = unpacked([row.tallies for row in rows])
     about = np.array([row.about for row in rows], np.int64)
     people, sums = _written(Named.of(Entries(about[found.group], found.author, found.model, found.sums)))
-    put = insert(rollups_packed).values(home_id=home, span=span, end=end, people=people, sums=sums)
-    await connection.execute(put.on_conflict_do_nothing())
+    mentions = await day_packed(connection, home, end) if span == Span.DAY else None
+    row = {"home_id": home, "span": span, "end": end, "people": people, "sums": sums, "mentions": mentions}
+    await connection.execute(insert(rollups_packed).values(row).on_conflict_do_nothing())
 
 
 _given, (_home, _span, _end) = given("buckets", Integer, Integer, Integer)
@@ -155,9 +183,7 @@ def _written(named: Named) -> tuple[bytes, bytes]:
     """The bytes of `people` and `sums`: an entry for each pair, and for each entity."""
     entity, author, messages = named.pairs
     cell, back = np.unique((entity << 32) | author, return_inverse=True)
-    pairs = np.empty(len(cell), _PAIR)
-    pairs["entity"], pairs["author"] = cell >> 32, cell & (2**32 - 1)
-    pairs["messages"] = _added(back.reshape(-1), messages, len(cell))
+    pairs = np.stack([cell >> 32, cell & (2**32 - 1), _added(back.reshape(-1), messages, len(cell))]).astype(_PAIR)
     entities, place = np.unique(named.sums[0], return_inverse=True)
     sums = np.empty(len(entities), _SUM)
     sums["entity"] = entities
@@ -167,21 +193,11 @@ def _written(named: Named) -> tuple[bytes, bytes]:
 
 
 def _read(people: bytes, sums: bytes) -> Named:
-    pairs, totals = np.frombuffer(people, _PAIR), np.frombuffer(sums, _SUM)
-    entity, author, messages = (pairs[name].astype(np.int64) for name in ("entity", "author", "messages"))
-    about, read, mentions, score = (
-        totals[name].astype(np.int64) for name in ("entity", "messages", "mentions", "score")
+    totals = np.frombuffer(sums, _SUM)
+    return Named(
+        tuple(np.frombuffer(people, _PAIR).reshape(3, -1)),
+        (totals["entity"], totals["messages"], totals["mentions"], totals["score"]),
     )
-    return Named((entity, author, messages), (about, read, mentions, score))
-
-
-def _numbered(names: Integers) -> tuple[Integers, Integers]:
-    """The different names in order, and the place of each of `names` among them; a table is quicker than sorting."""
-    if not len(names):
-        return names, names
-    there = np.zeros(int(names.max()) + 1, bool)
-    there[names] = True
-    return np.flatnonzero(there), (np.cumsum(there) - 1)[names]
 
 
 def _added(place: Integers, values: Integers, places: int) -> Integers:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.types import BigInteger, Integer, Text
+from sqlalchemy.types import Integer, Text
 
 from bot.analysis import Kind
 from bot.entities import canonical
@@ -24,8 +24,9 @@ from bot.store import AuthorTally, ChannelSummary, EntityTally, LeftOut, Reactio
 from bot.tallies import Tallies
 from storage.engine import Database, among, given
 from storage.inbox import channel_of
+from storage.mentioned import Part, mentioned
 from storage.moments import QUARTER_HOUR_MS, milliseconds, moment, quarter_hours
-from storage.named import WORTH, Bucket, Named, pack, packed, past, together
+from storage.named import WORTH, Named, pack, packed, past, together
 from storage.names import meanings, storable
 from storage.places import EVERY, Place, former_of, known, places_of, stored
 from storage.rollups import (
@@ -33,11 +34,12 @@ from storage.rollups import (
     MESSAGE_SPANS,
     MESSAGES,
     UNREAD,
+    Bucket,
     Entries,
-    Rest,
     Span,
     buckets,
     decomposed,
+    distinct,
     joined,
     month_before,
     unpacked,
@@ -100,7 +102,7 @@ class StoredReadings:
         async with self._database.reading() as connection:
             homes = await _homes(connection, channels)
             found, _ = await _window_sums(connection, homes, _windows(edges), [MESSAGES])
-            return await _author_tallies(connection, found, len(edges) - 1)
+            return await _author_tallies(connection, found.folded(), len(edges) - 1)
 
     async def entity(
         self, channels: Sequence[Channel], key: str, edges: Sequence[datetime], /
@@ -119,15 +121,17 @@ class StoredReadings:
             windows, alike = _windows(edges), list(dict.fromkeys(meant))
             place = {about: number for number, members in enumerate(alike) for about in members}
             found, rests = await _window_sums(connection, homes, windows, sorted(place))
-            parts = [found, await _mentioned(connection, homes, rests, sorted(place), len(windows))]
-            parts = [joined(parts).led([place[about] for about in sorted(place)], len(windows))]
+            beyond, read = await mentioned(connection, homes, rests, sorted(place), len(windows))
+            loose = await _worth_packing(connection, read)
+            parts = [joined([found, beyond]).led([place[about] for about in sorted(place)], len(windows))]
             for number, members in enumerate(alike):
                 if len(members) > 1:
                     twice = await _named_twice(connection, homes, windows, members)
                     parts.append(twice.led([number], len(windows)))
             tallies = await _author_tallies(connection, joined(parts).folded(), len(alike) * len(windows))
-            found_of = dict(zip(alike, tallies.cut(len(windows)), strict=True))
-            return [found_of[members] for members in meant]
+        self._pack_soon(loose)
+        found_of = dict(zip(alike, tallies.cut(len(windows)), strict=True))
+        return [found_of[members] for members in meant]
 
     async def entities(
         self, channels: Sequence[Channel], window: Window, /, *, limit: int, kind: Kind | None = None
@@ -141,9 +145,7 @@ class StoredReadings:
             for members in alike.groups:
                 surplus = await _named_twice(connection, homes, [_quarters(window)], members)
                 parts.append((Named.of(surplus).regrouped({0: members[0]}), 1))
-            sums = (together(parts) if alike.groups else parts[0][0]).summed()
-            if kind is None:
-                sums = _leading(sums, limit)
+            sums = (together(parts) if alike.groups else parts[0][0]).summed(limit if kind is None else None)
             named = await _entity_names(connection, homes, alike, [row[0] for row in sums])
         self._pack_soon(loose)
         tallies = [_entity_tally(row, *named[row[0]]) for row in sums]
@@ -206,7 +208,7 @@ class StoredReadings:
         """What is in no mood of `window`."""
         async with self._database.reading() as connection:
             homes = await _homes(connection, channels)
-            found, _ = await _window_sums(connection, homes, [_quarters(window)], [UNREAD])
+            found = (await _window_sums(connection, homes, [_quarters(window)], [UNREAD]))[0].folded()
             named = {row.id: row.name for row in await connection.execute(select(reasons))}
             still = set_aside = 0
             rows = {row.channel: row for row in await connection.execute(_WAITING, _bounds(window))}
@@ -282,17 +284,9 @@ def _rows(values: Iterable[int | str]) -> list[list[int | str]]:
     return [[value] for value in values]
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A stretch that belongs to a window, by its place among them, with a sign."""
-
-    window: int
-    rest: Rest
-
-
 async def _pieces(
     connection: AsyncConnection, homes: Sequence[int], windows: Sequence[tuple[int, int]], spans: Sequence[Span]
-) -> tuple[dict[tuple[int, int], list[tuple[int, int]]], list[_Part]]:
+) -> tuple[dict[tuple[int, int], list[tuple[int, int]]], list[Part]]:
     """(span, end) of each bucket needed → the windows it counts for, by place, and its sign there; and the rest."""
     row = (await connection.execute(_REACH, {"homes": _rows(homes)})).one()
     if row.first is None:
@@ -308,18 +302,22 @@ async def _pieces(
         pieces, rest = decomposed(start, end, spans)
         for piece in pieces:
             needed[int(piece.span), piece.end].append((place, piece.sign))
-        rests += [_Part(place, part) for part in rest]
+        rests += [Part(place, part) for part in rest]
     return needed, rests
 
 
-_REACH = select(func.min(rollups.c.end).label("first"), func.max(rollups.c.end).label("last")).where(
-    among(rollups.c.home_id, "homes"), rollups.c.span == Span.MONTH
-)
+# One step to each end of the index, for each channel; both aggregates at once would read all that is between.
+_homes_given, (_one_home,) = given("homes", Integer)
+_months_there = (rollups.c.home_id == _one_home) & (rollups.c.span == Span.MONTH)
+_REACH = select(
+    func.min(select(func.min(rollups.c.end)).where(_months_there).scalar_subquery()).label("first"),
+    func.max(select(func.max(rollups.c.end)).where(_months_there).scalar_subquery()).label("last"),
+).select_from(_homes_given)
 
 
 async def _window_sums(
     connection: AsyncConnection, homes: Sequence[int], windows: Sequence[tuple[int, int]], abouts: Sequence[int]
-) -> tuple[Entries, list[_Part]]:
+) -> tuple[Entries, list[Part]]:
     """The sums of each window, as groups, and the stretches that no roll-up holds.
 
     All windows of the first of `abouts` come first, then those of the second.
@@ -339,12 +337,12 @@ async def _window_sums(
 
 
 def _grouped(tallies: Sequence[bytes], places: Sequence[int], signs: Sequence[int]) -> Entries:
-    """All entries of `tallies`, added up by the place and with the sign given for each."""
+    """All entries of `tallies`, each at the place and with the sign given for it."""
     if not tallies:
         return _NONE
     found = unpacked(tallies)
     sign = np.array(signs, np.int64)[found.group, None]
-    return Entries(np.array(places, np.int64)[found.group], found.author, found.model, found.sums * sign).folded()
+    return Entries(np.array(places, np.int64)[found.group], found.author, found.model, found.sums * sign)
 
 
 _NONE = unpacked([])
@@ -368,8 +366,8 @@ _ENTITY_BUCKETS = (
 
 async def _author_tallies(connection: AsyncConnection, found: Entries, windows: int) -> Tallies:
     """`found`, folded by window, with names instead of numbers."""
-    people, author = np.unique(found.author, return_inverse=True)
-    readers, model = np.unique(found.model, return_inverse=True)
+    people, author = distinct(found.author)
+    readers, model = distinct(found.model)
     who = {id_: name for id_, name in (await connection.execute(_AUTHORS, {"authors": _rows(people.tolist())})).all()}
     which = {id_: name for id_, name in (await connection.execute(_MODELS)).all()}
     negative, neutral, positive, _, score, squares = found.sums.T
@@ -457,7 +455,7 @@ async def _all_named(
     # The latest month goes on, and isn't packed; its days are.
     split = end if latest is None else min(max(start, month_before(latest)), end)
     signs: Counter[tuple[int, int]] = Counter()
-    rests: list[_Part] = []
+    rests: list[Part] = []
     for stretch, spans in (((start, split), ENTITY_SPANS), ((split, end), (Span.DAY,))):
         needed, rest = await _pieces(connection, homes, [stretch], spans)
         rests += rest
@@ -467,82 +465,20 @@ async def _all_named(
     single = [[home, *key] for home in homes for key in signs if (home, *key) not in whole]
     rows = (await connection.execute(_ENTITY_BUCKETS, {"buckets": single})).all()
     entries = _grouped(
-        [row.tallies for row in rows], [row.about for row in rows], [signs[row.span, row.end] for row in rows]
+        [tallies for *_, tallies in rows],
+        [about for *_, about, _ in rows],
+        [signs[span, end] for _, span, end, *_ in rows],
     )
-    many = [b for b, entities in Counter((r.home_id, r.span, r.end) for r in rows).items() if entities >= WORTH]
+    beyond, read = await mentioned(connection, homes, rests)
+    read.update((home, span, end) for home, span, end, *_ in rows)
     found = [(named, signs[bucket[1:]]) for bucket, named in whole.items()]
-    found += [(Named.of(part), 1) for part in (entries, await _mentioned(connection, homes, rests))]
-    return together(found), await past(connection, many)
+    found += [(Named.of(part), 1) for part in (entries, beyond)]
+    return together(found), await _worth_packing(connection, read)
 
 
-async def _mentioned(
-    connection: AsyncConnection,
-    homes: Sequence[int],
-    rests: Sequence[_Part],
-    abouts: Sequence[int] | None = None,
-    windows: int = 0,
-) -> Entries:
-    """What is named in `rests`, from the mentions themselves: of each entity, or of `abouts` by window.
-
-    Of those all `windows` of the first come first, then those of the second.
-    """
-    if not rests:
-        return _NONE
-    stretches = [
-        [home, part.rest.start * QUARTER_HOUR_MS, part.rest.end * QUARTER_HOUR_MS, place]
-        for home in homes
-        for place, part in enumerate(rests)
-    ]
-    if abouts is None:
-        rows = (await connection.execute(_ALL_NAMED, {"stretches": stretches})).all()
-    else:
-        rows = (await connection.execute(_SOME_NAMED, {"stretches": stretches, "abouts": _rows(abouts)})).all()
-    if not rows:
-        return _NONE
-    part, entity, author, model, label, score, count = np.array(rows, np.int64).T
-    group = entity
-    if abouts is not None:
-        group = np.searchsorted(abouts, entity) * windows + np.array([p.window for p in rests], np.int64)[part]
-    sign = np.array([p.rest.sign for p in rests], np.int64)[part, None]
-    sums = np.stack([label < 0, label == 0, label > 0, count, score, score * score], axis=1)
-    return Entries(group, author, model, sums * sign)
-
-
-_stretches, (_of_home, _start, _stop, _place) = given("stretches", Integer, BigInteger, BigInteger, Integer)
-_score = readings.c.positive - readings.c.negative
-_named = (
-    _place,
-    mentions.c.entity_id,
-    readings.c.author_id,
-    readings.c.model_id,
-    readings.c.label,
-    _score.label("score"),
-    func.sum(mentions.c.times),
-)
-_ALL_NAMED = (
-    select(*_named)
-    .select_from(
-        _stretches.join(
-            readings, (readings.c.home_id == _of_home) & (readings.c.sent_at >= _start) & (readings.c.sent_at < _stop)
-        )
-    )
-    .join(mentions, mentions.c.reading_id == readings.c.id)
-    .group_by(_place, readings.c.id, mentions.c.entity_id)
-)
-_SOME_NAMED = (
-    select(*_named)
-    .select_from(
-        _stretches.join(
-            mentions,
-            among(mentions.c.entity_id, "abouts")
-            & (mentions.c.home_id == _of_home)
-            & (mentions.c.sent_at >= _start)
-            & (mentions.c.sent_at < _stop),
-        )
-    )
-    .join(readings, readings.c.id == mentions.c.reading_id)
-    .group_by(_place, readings.c.id, mentions.c.entity_id)
-)
+async def _worth_packing(connection: AsyncConnection, read: Mapping[Bucket, int]) -> list[Bucket]:
+    """Past buckets of which many entities, or mentions, were `read` one by one."""
+    return await past(connection, [bucket for bucket, rows in read.items() if rows >= WORTH])
 
 
 async def _named_twice(
@@ -560,6 +496,7 @@ async def _named_twice(
     return Entries(group, author, model, sums * -surplus[:, None])
 
 
+_score = readings.c.positive - readings.c.negative
 _places, (_in_home, _entity) = given("places", Integer, Integer)
 _entities_in_it = func.count(mentions.c.entity_id.distinct())
 _TWICE = (
@@ -622,12 +559,6 @@ _SPELLINGS = (
 _SOME_SPELLINGS = _SPELLINGS.where(among(surfaces.c.entity_id, "entities"))
 
 _Summed = tuple[int, int, int, int, int]  # entity, people, messages, mentions, score
-
-
-def _leading(sums: list[_Summed], limit: int) -> list[_Summed]:
-    """Those with most people, then most messages: `limit` of them, and all that are level with the last."""
-    ranks = sorted(((people, messages) for _, people, messages, _, _ in sums), reverse=True)
-    return [row for row in sums if row[1:3] >= ranks[limit - 1]] if 0 < limit < len(ranks) else sums
 
 
 def _entity_tally(row: _Summed, key: str, name: str, kind: Kind) -> EntityTally:

@@ -298,6 +298,7 @@ rollups_packed = Table(
     Column("end", Integer, primary_key=True),
     Column("people", LargeBinary, nullable=False),  # entity, author, messages: storage.named
     Column("sums", LargeBinary, nullable=False),  # entity, messages, mentions, score
+    Column("mentions", LargeBinary),  # of a day: each one, with its quarter hour: storage.mentioned
 )
 
 # ---- what waits --------------------------------------------------------------------------------------------------

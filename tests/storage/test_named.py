@@ -12,15 +12,18 @@ import numpy as np
 import pytest
 
 from bot.analysis import Analysis
+from bot.entities import canonical
 from bot.message import Deletion, Event, Message, Window
-from bot.store import EntityTally
+from bot.store import AuthorTally, EntityTally
 from storage import Storage, open_storage
 from storage.named import Named
 from tests.conftest import KEY
 from tests.examples import AT, CALM, DAY, GENERAL, a_message, an_analysis, an_author, an_entity
 
 DAYS = 40
-ALL = Window(AT - DAY, AT + (DAYS + 2) * DAY)
+NOON = AT + DAY / 8
+ALL = Window(NOON - DAY, NOON + (DAYS - 3) * DAY)
+WEEKS = [NOON + week * 7 * DAY for week in range(6)]
 TOOLS = ("Jenkins", "Grafana", "Redis")
 
 
@@ -37,7 +40,7 @@ def _analysis(event: Event) -> Analysis | None:
 
 
 def _talk(number: int, author: int, tools: str, **more: Any) -> Message:
-    return a_message(number, author=author, at=AT + number % DAYS * DAY, text=tools, **more)
+    return a_message(number, author=author, at=AT + number % DAYS * DAY + number % 12 * DAY / 24, text=tools, **more)
 
 
 async def _history(storage: Storage) -> None:
@@ -45,15 +48,20 @@ async def _history(storage: Storage) -> None:
     await _record(storage, *(_talk(n, 1 + n % 3, words) for n, words in enumerate(tools)))
 
 
-def _packed(database: Path) -> int:
+def _packed(database: Path) -> tuple[int, int]:
+    """How many buckets are packed, and how many of them with every mention."""
     with closing(sqlite3.connect(database)) as connection:
-        return int(connection.execute("SELECT count(*) FROM rollups_packed").fetchone()[0])
+        whole, mentions = connection.execute("SELECT count(*), count(mentions) FROM rollups_packed").fetchone()
+        return int(whole), int(mentions)
 
 
-async def _asked(database: Path) -> Sequence[EntityTally]:
-    """What is answered, and then whatever is worth it is packed."""
+async def _asked(database: Path) -> tuple[Sequence[EntityTally], list[list[Sequence[AuthorTally]]]]:
+    """What is answered of windows that begin at noon, and then whatever is worth it is packed."""
     async with open_storage(str(database), KEY) as storage:
-        return await storage.readings.entities([GENERAL], ALL, limit=10)
+        every = await storage.readings.entities([GENERAL], ALL, limit=10)
+    async with open_storage(str(database), KEY) as storage:
+        by_week = await storage.readings.each_entity([GENERAL], [canonical(tool) for tool in TOOLS], WEEKS)
+        return every, [[tuple(week) for week in entity] for entity in by_week]
 
 
 @pytest.fixture
@@ -66,12 +74,13 @@ async def test_a_packed_past_is_answered_as_if_it_were_not(tmp_path, all_is_wort
     async with open_storage(str(database), KEY) as storage:
         await _history(storage)
     before = await _asked(database)
-    packed = _packed(database)
+    packed, mentions = _packed(database)
     after = await _asked(database)
 
-    assert packed > 1
+    assert packed > mentions > len(WEEKS)
     assert after == before
-    assert [tally.name for tally in after] == ["Jenkins", "Grafana", "Redis"]
+    assert [tally.name for tally in after[0]] == ["Jenkins", "Grafana", "Redis"]
+    assert [len(week) for week in after[1][0]] == [3] * 5
 
 
 @pytest.mark.parametrize("what", ["an edit", "a deletion", "an opt-out"])
@@ -101,7 +110,7 @@ async def test_the_day_that_goes_on_is_not_packed(tmp_path, all_is_worth_it):
         await _record(storage, _talk(1, 1, "Jenkins"))
     await _asked(database)
 
-    assert _packed(database) == 0
+    assert _packed(database) == (0, 0)
 
 
 @pytest.mark.parametrize("cells", [0, 2**23])

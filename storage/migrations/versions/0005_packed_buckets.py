@@ -1,4 +1,4 @@
-"""Every entity of a past bucket in one row.
+"""Every entity of a past bucket in one row, and every mention of a past day.
 
 Why: the entities of a year are a dozen rows then; nothing is carried over, a question packs what it reads.
 Still readable by: this release and newer ones. An older one would change a bucket and leave what is packed of it.
@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("end", sa.Integer(), nullable=False),
         sa.Column("people", sa.LargeBinary(), nullable=False),
         sa.Column("sums", sa.LargeBinary(), nullable=False),
+        sa.Column("mentions", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(["home_id"], ["channels.id"], name=op.f("fk_rollups_packed_home_id")),
         sa.PrimaryKeyConstraint("home_id", "span", "end", name=op.f("pk_rollups_packed")),
     )
