@@ -175,9 +175,8 @@ class Desk:
                 assert_never(wanted)
 
     async def _start(self, target: discord.abc.GuildChannel, backfill: int, *, since: int) -> str:
-        mine = target.permissions_for(target.guild.me)
-        if not mine.view_channel or not mine.read_message_history:
-            return f"I can't read {target.mention}: allow View Channel and Read Message History there."
+        if missing := missing_to_read(target):
+            return f"I can't read {target.mention}: allow {missing} there."
         workspace = str(target.guild.id)
         place = room(workspace, target.id)
         is_new = await self._rooms.start(workspace, target.id, since=since)
@@ -232,6 +231,18 @@ def introduction(channel: str) -> str:
 
 def _rendering(answer: Answer) -> Callable[[Rights], Reply]:
     return lambda rights: render(answer, public=True, embeds=rights.embeds, files=rights.files)
+
+
+def missing_to_read(room: Room) -> str:
+    """What isn't allowed of that which reading a channel or thread takes: 'View Channel, Connect'."""
+    try:
+        allowed = room.permissions_for(room.guild.me)
+    except discord.ClientException:  # a thread whose channel is hidden from us
+        return "View Channel"
+    needed = {"View Channel": allowed.view_channel, "Read Message History": allowed.read_message_history}
+    if isinstance(room, discord.VoiceChannel | discord.StageChannel):
+        needed["Connect"] = allowed.connect
+    return ", ".join(name for name, is_allowed in needed.items() if not is_allowed)
 
 
 def spot_of(channel: discord.abc.GuildChannel | discord.Thread) -> Spot:

@@ -33,6 +33,9 @@ SWEEP_EVERY = timedelta(hours=24)
 SETTLED = timedelta(seconds=60)
 """How old a message must be before its absence from history means that it was deleted: clocks differ."""
 
+READING = "View Channel and Read Message History there, for a voice channel's chat also Connect"
+"""What reading a channel takes."""
+
 BACKFILL = "backfill "
 """The notes of back-fills under way: {'after': snowflake, 'before': snowflake, 'threads': still to be found?}."""
 
@@ -212,7 +215,7 @@ class History:
             await self._rooms.stop(workspace, channel)
             self._intake.leave(room(workspace, channel))
         except Hidden:
-            _log.warning("a channel is hidden from us; allow View Channel and Read Message History", channel=channel)
+            _log.warning("a channel is hidden from us", channel=channel, allow=READING)
         except PlatformError as error:
             self._set_back(channel, error)
 
@@ -234,7 +237,7 @@ class History:
             return False
         if channel not in self._withheld:
             self._withheld.add(channel)
-            _log.warning("a channel can't be read; allow View Channel and Read Message History", channel=channel)
+            _log.warning("a channel can't be read", channel=channel, allow=READING)
         return True
 
     async def left(self, workspace: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import discord
 import structlog
 
-from adapters.discord.desk import spot_of
+from adapters.discord.desk import missing_to_read, spot_of
 from adapters.discord.history import PAGE, Hidden, Missing, Thread
 from adapters.discord.outlet import PASSING, Room
 from adapters.discord.rooms import Spot
@@ -44,12 +44,7 @@ class ClientReach:
         room = self._room(channel)
         if room is None:
             return True  # an archived thread isn't in the cache; Discord will say
-        try:
-            allowed = room.permissions_for(room.guild.me)
-        except discord.ClientException:
-            return False
-        voice = isinstance(room, discord.VoiceChannel | discord.StageChannel)
-        return allowed.view_channel and allowed.read_message_history and (allowed.connect or not voice)
+        return not missing_to_read(room)
 
     def last(self, workspace: str, channel: int) -> int | None:
         """Its last message, as far as Discord tells."""

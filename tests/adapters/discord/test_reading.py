@@ -7,6 +7,8 @@ import asyncio
 import discord
 import pytest
 import simcord
+from simcord.backend.models.channel import Overwrite
+from simcord.enums import OverwriteType
 
 from adapters.discord.translate import author
 from bot.message import ChannelGone, Deletion, Gone, Message, Platform
@@ -34,6 +36,21 @@ async def test_21_nothing_is_read_until_somebody_who_may_says_so_and_then_it_is_
 
         heard = [event.text for event in on.parts.kept if isinstance(event, Message) and not event.from_bot]
         assert {text for text in heard if "heard" in text or "unread" in text} == {"heard"}
+
+
+@pytest.mark.parametrize(
+    ("denied", "named"), [("read_message_history", "Read Message History"), ("connect", "Connect")]
+)
+async def test_13_a_channel_that_may_not_be_read_is_not_started(storage: Storage, denied: str, named: str):
+    async with stage(storage) as on:
+        voice = on.guild.create_voice_channel("voice")
+        withheld = discord.Permissions(**{denied: True}).value
+        on.env.backend.set_overwrite(voice.id, Overwrite(on.env.bot.user.id, OverwriteType.MEMBER, deny=withheld))
+        await on.env.settle()
+        told = said(await on.manager.slash(voice, "roomtone start"))
+
+        assert told.content == f"I can't read <#{voice.id}>: allow {named} there."
+        assert voice.id not in on.parts.adapter.rooms.started(str(on.guild.id))
 
 
 async def test_19_opting_out_by_mention_is_opened_by_the_asker_and_takes_effect_at_once(storage: Storage):
