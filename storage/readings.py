@@ -485,9 +485,13 @@ async def _named_twice(
     connection: AsyncConnection, homes: Sequence[int], windows: Sequence[tuple[int, int]], alike: Sequence[int]
 ) -> Entries:
     """What to take off each window, because a message that names several of `alike` is one message."""
+    asked = {"homes": _rows(homes), "entities": _rows(alike)}
+    # Such a message names one of the rarer ones: of those that name the most frequent only, none is looked at.
+    often = (await connection.execute(_MOST_NAMED, asked)).scalar()
+    places = [[home, about] for home in homes for about in alike if about != often]
     start, end = windows[0][0] * QUARTER_HOUR_MS, windows[-1][1] * QUARTER_HOUR_MS
-    asked = [[home, about] for home in homes for about in alike]
-    rows = (await connection.execute(_TWICE, {"places": asked, "start": start, "end": end})).all()
+    found = await connection.execute(_TWICE, {**asked, "places": places, "start": start, "end": end})
+    rows = [tuple(row) for row in found]  # numpy asks a Row for attributes that it doesn't have
     if not rows:
         return _NONE
     sent_at, author, model, label, score, surplus = np.array(rows, np.int64).T
@@ -497,7 +501,16 @@ async def _named_twice(
 
 
 _score = readings.c.positive - readings.c.negative
+_MOST_NAMED = (
+    select(surfaces.c.entity_id)
+    .join(spellings, spellings.c.surface_id == surfaces.c.id)
+    .where(among(surfaces.c.entity_id, "entities"), among(spellings.c.home_id, "homes"))
+    .group_by(surfaces.c.entity_id)
+    .order_by(func.sum(spellings.c.times).desc())
+    .limit(1)
+)
 _places, (_in_home, _entity) = given("places", Integer, Integer)
+_rarer = mentions.alias("rarer")
 _entities_in_it = func.count(mentions.c.entity_id.distinct())
 _TWICE = (
     select(
@@ -510,13 +523,14 @@ _TWICE = (
     )
     .select_from(
         _places.join(
-            mentions,
-            (mentions.c.entity_id == _entity)
-            & (mentions.c.home_id == _in_home)
-            & (mentions.c.sent_at >= bindparam("start"))
-            & (mentions.c.sent_at < bindparam("end")),
+            _rarer,
+            (_rarer.c.entity_id == _entity)
+            & (_rarer.c.home_id == _in_home)
+            & (_rarer.c.sent_at >= bindparam("start"))
+            & (_rarer.c.sent_at < bindparam("end")),
         )
     )
+    .join(mentions, (mentions.c.reading_id == _rarer.c.reading_id) & among(mentions.c.entity_id, "entities"))
     .join(readings, readings.c.id == mentions.c.reading_id)
     .group_by(readings.c.id)
     .having(_entities_in_it > 1)
