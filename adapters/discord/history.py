@@ -20,6 +20,7 @@ from bot.errors import PlatformError, RoomtoneError
 from bot.importing import Skipped
 from bot.message import Channel, ChannelGone, Event, Gone, Message, MessageId, Platform, Window
 from bot.privacy import Pseudonyms
+from bot.schedule import Sort
 from bot.store import Cursors, Held, Notes, Subscriptions
 
 PAGE = 100
@@ -211,9 +212,13 @@ class History:
         try:
             await visit(workspace, channel)
         except Missing:
-            await self._accept(ChannelGone(room(workspace, channel), self._clock(), Gone.DELETED))
+            place = room(workspace, channel)
+            await self._accept(ChannelGone(place, self._clock(), Gone.DELETED))
+            for sort in Sort:  # nobody could switch it off there
+                await self._subscriptions.unsubscribe(place, sort)
+            await self._cursors.drop(place)
             await self._rooms.stop(workspace, channel)
-            self._intake.leave(room(workspace, channel))
+            self._intake.leave(place)
         except Hidden:
             _log.warning("a channel is hidden from us", channel=channel, allow=READING)
         except PlatformError as error:

@@ -108,6 +108,6 @@ async def met(notes: Notes, channel: Channel, name: str, *, now: datetime) -> Se
     for note, value in sorted(found.items()):
         oddity = described(note.removeprefix(f"{MET}{channel.id} "))
         if oddity is not None and now.date() - date.fromisoformat(value["at"]) <= RECENT:
-            says = f"{oddity.says[0].upper()}{oddity.says[1:]}; the last came on {value['at']}."
+            says = f"{oddity.says[0].upper()}{oddity.says[1:]}; last met on {value['at']}."
             findings.append(Finding(f"discord #{name}", not oddity.mend, f"{says} {oddity.mend}".rstrip()))
     return findings

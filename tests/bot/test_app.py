@@ -409,7 +409,7 @@ async def test_doctor_says_what_was_odd_in_a_discord_channel_that_is_read(given)
 
     (found,) = [finding for finding in await examine(given(), database=None) if finding.subject == "discord #20"]
 
-    assert found.says.startswith("Messages of type 77, which this version doesn't know, are left out; the last came on")
+    assert found.says.startswith("Messages of type 77, which this version doesn't know, are left out; last met on")
     assert not found.ok
 
 

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from adapters.discord.history import BACKFILL
 from adapters.discord.translate import room, snowflake
 from bot.message import ChannelGone, Deletion, Gone, Platform
+from bot.schedule import Sort, Subscription, Times
 from storage import Storage
 from tests.adapters.discord.parts import Parts, until
 from tests.adapters.discord.payloads import GENERAL, GUILD, message
@@ -182,12 +183,19 @@ async def test_8_a_channel_deleted_meanwhile_leaves_the_numbers(storage: Storage
         server.channels.pop(GENERAL)
         parts = Parts(storage, clock=lambda: NOW)
         await parts.read()
+        place = room(GUILD, GENERAL)
+        await storage.cursors.advance({place: "1"})
+        for sort in Sort:
+            await storage.subscriptions.subscribe(Subscription(place, sort, Times(0, 9, 0, "UTC"), since=AT))
         async with parts.running(ready=False):
             await until(lambda: any(isinstance(event, ChannelGone) for event in parts.kept))
             await until(lambda: not parts.adapter.rooms.started(GUILD))
+        wanted = await storage.subscriptions.subscriptions()
 
     (gone,) = [event for event in parts.kept if isinstance(event, ChannelGone)]
-    assert (gone.channel, gone.why) == (room(GUILD, GENERAL), Gone.DELETED)
+    assert (gone.channel, gone.why) == (place, Gone.DELETED)
+    assert list(wanted) == []
+    assert await storage.cursors.position(place) is None
 
 
 async def test_8_a_channel_that_we_may_not_see_any_more_keeps_its_numbers(storage: Storage):

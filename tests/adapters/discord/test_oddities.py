@@ -97,7 +97,7 @@ async def test_5_whatever_is_odd_about_a_message_is_said_once_and_by_the_doctor(
     assert said(logged, says) == [(level, as_it_should_be)]
     assert parts.texts() == [*words, "the last"]
     assert general.messages == 3 * people + 1
-    told = [finding for finding in found if finding.says.startswith(f"{says[0].upper()}{says[1:]}; the last came on")]
+    told = [finding for finding in found if finding.says.startswith(f"{says[0].upper()}{says[1:]}; last met on")]
     assert [(finding.subject, finding.ok) for finding in told] == [("discord #general", as_it_should_be)]
     assert told[0].says.endswith("report it.") is not as_it_should_be
     counted = [finding.says for finding in found if finding not in told]
