@@ -313,20 +313,33 @@ class History:
         while jobs := await self._backfills_but(workspace, tried):
             for name, job in jobs.items():
                 channel = int(name.removeprefix(BACKFILL))
-                after, before = int(job["after"]), int(job["before"])
-                if self._rooms.since(workspace, channel) is not None:
-                    try:
-                        with suppress(Missing, Hidden):
-                            if job["threads"]:
-                                await self._ask_for_threads(workspace, channel, after)
-                            await self._read_back(workspace, channel, after, before)
-                    except PlatformError as error:
-                        self._set_back(channel, error)
-                        tried.add(name)
-                        continue
+                try:
+                    done = await self._backfilled(workspace, channel, job)
+                except Hidden:
+                    done = False
+                except PlatformError as error:
+                    self._set_back(channel, error)
+                    done = False
                 if self._is_interrupted:
                     return
-                await self._notes.drop_note(Platform.DISCORD, workspace, name)
+                if done:
+                    await self._notes.drop_note(Platform.DISCORD, workspace, name)
+                else:
+                    tried.add(name)
+
+    async def _backfilled(self, workspace: str, channel: int, job: Mapping[str, Any]) -> bool:
+        """Read back what was asked for; False if it has to wait until we may. Raises PlatformError, Hidden too."""
+        found = await self._rooms.located(workspace, channel)
+        if found is None or not found.is_read:
+            return True
+        if self._is_withheld(workspace, self._rooms.home(channel)):
+            return False
+        with suppress(Missing):
+            after, before = int(job["after"]), int(job["before"])
+            if job["threads"]:
+                await self._ask_for_threads(workspace, channel, after)
+            await self._read_back(workspace, channel, after, before)
+        return not self._is_withheld(workspace, self._rooms.home(channel))  # a page is empty where we may not read
 
     async def _backfills_but(self, workspace: str, tried: Set[str]) -> Mapping[str, Any]:
         jobs = await self._notes.notes(Platform.DISCORD, workspace, BACKFILL)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
+import discord
 from structlog.testing import capture_logs
 
 from adapters.discord.history import BACKFILL
@@ -11,10 +13,10 @@ from adapters.discord.translate import room, snowflake
 from bot.message import ChannelGone, Deletion, Gone, Platform
 from bot.schedule import Sort, Subscription, Times
 from storage import Storage
-from tests.adapters.discord.parts import Parts, until
+from tests.adapters.discord.parts import WAIT, Parts, until
 from tests.adapters.discord.payloads import GENERAL, GUILD, message
 from tests.examples import AT, DAY
-from tests.servers.discord import RANDOM, Fault, LocalDiscord, a_thread, local_discord
+from tests.servers.discord import EVERYTHING, RANDOM, Fault, LocalDiscord, a_thread, local_discord
 
 NOW = AT + DAY
 """The tests' own time: a day after their messages."""
@@ -153,13 +155,14 @@ async def test_8_a_thread_deleted_meanwhile_leaves_the_numbers_of_its_channel(st
         second = Parts(storage, clock=lambda: NOW)
         async with second.running():
             await until(lambda: any(isinstance(event, ChannelGone) for event in second.kept))
+            async with asyncio.timeout(WAIT):
+                while list(await storage.cursors.positions(Platform.DISCORD, GUILD)) != [room(GUILD, GENERAL)]:
+                    await asyncio.sleep(0.005)
         await second.ingest.drain()
         (general,) = [c for c in await storage.readings.channels() if c.channel == room(GUILD, GENERAL)]
-        left = await storage.cursors.positions(Platform.DISCORD, GUILD)
 
     assert [event.channel for event in second.kept if isinstance(event, ChannelGone)] == [room(GUILD, "777")]
     assert (general.messages, general.gone) == (3, None)
-    assert list(left) == [room(GUILD, GENERAL)]
 
 
 async def test_8_a_thread_deleted_in_the_middle_of_the_sweep_takes_nothing_else_with_it(storage: Storage):
@@ -343,3 +346,25 @@ async def test_many_archived_threads_are_listed_page_by_page(storage: Storage):
             listed = server.requests.count(("GET", listing))
 
     assert listed == 4
+
+
+async def test_a_backfill_waits_while_we_may_not_read_and_knows_an_archived_thread_after_a_restart(storage: Storage):
+    denied = discord.Permissions(int(EVERYTHING))
+    denied.update(read_message_history=False)
+    async with local_discord() as server:
+        with server.unseen():
+            await spoken(server, 1, 3)
+            server.threads["777"] = a_thread("777")
+            await spoken(server, 4, 6, channel="777")
+            await server.archive("777", at=(AT + timedelta(hours=1)).isoformat())
+            await server.allow_everyone(denied.value)
+        first = Parts(storage, clock=lambda: NOW)
+        await first.read(since=snowflake(NOW))
+        for channel in (GENERAL, "777"):  # the thread was found before the restart
+            job = {"after": "0", "before": str(snowflake(NOW)), "threads": False}
+            await storage.notes.write(Platform.DISCORD, GUILD, f"{BACKFILL}{channel}", job)
+        with capture_logs() as logged:
+            async with first.running(ready=False):
+                await until(lambda: any("can't be read" in line["event"] for line in logged))
+                await server.allow_everyone(int(EVERYTHING))
+                await until(lambda: {"message 3", "message 6"} <= set(first.texts()))
