@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import assert_never
 
+from bot.analysis import embedded
 from bot.importing import Aside, Item, Line
 from bot.ingest import Ingest
 from bot.keys import key_path
@@ -18,10 +19,15 @@ FOLDER = Path(__file__).parents[1] / "adapters" / "console" / "sample"
 NAME = "lanternfish-sample"
 
 
-def database(url: str, today: datetime) -> str:
-    """The sample workspace's own database, beside that of `url` and named by the week it is moved to."""
+def database(url: str, today: datetime, model: Path = embedded.FOLDER) -> str:
+    """The sample workspace's own database, beside that of `url`.
+
+    Named by the week it is moved to and by the bundled model: another release of it reads the sample anew. Raises
+    ConfigurationError if the files of that model are missing.
+    """
     year, week, _ = today.isocalendar()
-    return f"sqlite:///{key_path(url).with_name(f'sample-{year}-W{week:02}.db')}"
+    facts = embedded.Facts.load(model / "model.json")
+    return f"sqlite:///{key_path(url).with_name(f'sample-{year}-W{week:02}-{facts.name}-{facts.version}.db')}"
 
 
 async def fill(export: Iterable[Item], ingest: Ingest, ledger: Ledger) -> None:
