@@ -30,7 +30,7 @@ MODEL = ROOT / "bot" / "analysis" / "model"
 CHAT = ROOT.parent / "shared" / "data" / "chats" / "racket.jsonl"
 SAMPLE = ROOT / "adapters" / "console" / "sample"
 TOKENS_AT_ONCE = 1024
-"""What the embedded model reads in one pass; the bare multiplications get as many."""
+"""Of the bare multiplications, which are fastest with about as many."""
 
 ROOMTONE, GUIDE, LISTS, NAMES_ONLY = "embedded", "pipelines", "word lists", "word lists, names only"
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -109,9 +109,13 @@ class Spotted:
 
 
 class Reader:
-    """The model itself: texts in, analyses out, in the calling thread."""
+    """The model itself: texts in, analyses out.
 
-    BATCH_TOKENS = 1024  # more at once is slower: the activations leave the cache
+    Batches are read side by side, each by one core: one batch that all cores share makes them wait for each other
+    at every node of the graph.
+    """
+
+    BATCH_TOKENS = 256  # more at once is slower: the activations leave the cache
     BATCH_TEXTS = 256
 
     def __init__(self, folder: Path = FOLDER, *, threads: int | None = None) -> None:
@@ -123,15 +127,14 @@ class Reader:
         self._vocabulary = Vocabulary(tokenizer)
         self._begin, self._end = (_id(tokenizer, mark) for mark in ("[CLS]", "[SEP]"))
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or _cores()
-        options.inter_op_num_threads = 1
+        options.intra_op_num_threads = 1
         options.enable_mem_pattern = False  # patterns are kept for every shape ever seen, and every batch has its own
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(
             str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
         )
         self._tags = Tags(self.facts.tags)
+        self._threads = threads or _cores()
 
     def read(self, texts: Sequence[str], /) -> tuple[Analysis, ...]:
         """Read every text, in order."""
@@ -169,8 +172,9 @@ class Reader:
         for each in tags:
             each[:, 0] = 1  # a word of nothing but marks that the tokenizer drops is no entity
         margin = [np.full(len(tokens.words), -1) for tokens in read]
-        for batch in _batches(windows, self.BATCH_TOKENS):
-            sentiment, entities, owners = self._run(read, batch)
+        share = -(-sum(map(len, windows)) // self._threads)  # of each thread, should all together be few
+        batches = list(_batches(windows, min(share, self.BATCH_TOKENS)))
+        for batch, (sentiment, entities, owners) in zip(batches, self._run_all(read, batches), strict=True):
             probabilities = _softmax(sentiment / self.facts.temperature + np.array(self.facts.offsets, np.float32))
             entity_probabilities = _softmax(entities / self.facts.entity_temperature)
             row = 0
@@ -199,6 +203,15 @@ class Reader:
             while tokens.owners[start] == tokens.owners[start - 1]:
                 start += 1
         yield _Window(index, start, pieces)
+
+    def _run_all(
+        self, read: Sequence[Tokens], batches: Sequence[Sequence[_Window]]
+    ) -> Iterator[tuple[Array, Array, list[Indices]]]:
+        if len(batches) == 1:  # a thread for it would only be waited for
+            yield self._run(read, batches[0])
+            return
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="embedded-batch") as side_by_side:
+            yield from side_by_side.map(partial(self._run, read), batches)
 
     def _run(self, read: Sequence[Tokens], batch: Sequence[_Window]) -> tuple[Array, Array, list[Indices]]:
         """Logits of the windows' sentiments and words, and the words' indices in their texts."""

@@ -4,7 +4,7 @@ import asyncio
 import json
 import shutil
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.analysis import Analysis, Kind, Label
-from bot.analysis.embedded import FOLDER, Embedded, Facts, Reader, Tags, foreign_language
-from bot.analysis.tokens import Shape, shapes_of
+from bot.analysis.embedded import (
+    FOLDER,
+    Array,
+    Embedded,
+    Facts,
+    Indices,
+    Reader,
+    Tags,
+    _Window,
+    foreign_language,
+)
+from bot.analysis.tokens import Shape, Tokens, shapes_of
 from bot.errors import ConfigurationError
 from bot.text import plain, words
 
@@ -145,6 +155,22 @@ def test_a_text_is_read_the_same_alone_and_among_others(reader: Reader) -> None:
         assert alone.sentiment.score == pytest.approx(other.score, abs=1e-4)
         spans = [(entity.kind, entity.start, entity.end) for entity in alone.entities]
         assert spans == [(entity.kind, entity.start, entity.end) for entity in among[index + len(texts)].entities]
+
+
+def test_cores_share_few_texts_and_one_text_is_read_where_it_was_asked_for() -> None:
+    class Watched(Reader):
+        def _run(self, read: Sequence[Tokens], batch: Sequence[_Window]) -> tuple[Array, Array, list[Indices]]:
+            batches.append((threading.current_thread() is not threading.main_thread(), len(batch)))
+            return super()._run(read, batch)
+
+    batches: list[tuple[bool, int]] = []
+    reader = Watched(threads=2)
+
+    (alone,) = reader.read(["Great work Anna!"])
+    among = reader.read(["Great work Anna!"] * 6)
+
+    assert batches == [(False, 1), (True, 3), (True, 3)]
+    assert {analysis.entities[0].text for analysis in (alone, *among)} == {"Anna"}
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
