@@ -206,12 +206,12 @@ class Reader:
 
     def _run_all(
         self, read: Sequence[Tokens], batches: Sequence[Sequence[_Window]]
-    ) -> Iterator[tuple[Array, Array, list[Indices]]]:
+    ) -> list[tuple[Array, Array, list[Indices]]]:
+        run = partial(self._run, read)
         if len(batches) == 1:  # a thread for it would only be waited for
-            yield self._run(read, batches[0])
-            return
+            return [run(batches[0])]
         with ThreadPoolExecutor(self._threads, thread_name_prefix="embedded-batch") as side_by_side:
-            yield from side_by_side.map(partial(self._run, read), batches)
+            return list(side_by_side.map(run, batches))
 
     def _run(self, read: Sequence[Tokens], batch: Sequence[_Window]) -> tuple[Array, Array, list[Indices]]:
         """Logits of the windows' sentiments and words, and the words' indices in their texts."""
