@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, StrEnum
 from functools import cached_property
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -332,7 +332,9 @@ _IDLE = _words(
     "you your"
 )
 _BETWEEN_SIDES = _words("with vs vs. versus against to and than compared compare & between or / from by")
-_COMPARING = _words("vs vs. versus compared against")
+_COMPARING = _words("vs vs. versus compare compares compared against than better worse happier")
+_SPLITTING = _words("with vs vs. versus against")
+_OF_A_YEAR = re.compile(r" (?:19|20|21)\d\d$")
 _LINKS = _words("in on during over for of at from within")
 
 _PEOPLE = r"(?:people|everyone|everybody|we|they|folks|you|the team|the others|others|us)"
@@ -459,8 +461,16 @@ def _about(subject: Subject, text: str, start: int, asking: _Asking) -> Question
             | Subject.DIGEST
             | Subject.EXPLAIN
         ):
-            parts = _parts(text, start, asking, comparing=subject is Subject.COMPARE)
-            return _sided(subject, tuple(parts), asking)
+            return _sided(subject, _parts_of(subject, text, start, asking), asking)
+
+
+def _parts_of(subject: Subject, text: str, start: int, asking: _Asking) -> tuple[_Part, ...]:
+    """The pieces; 'A to B' is two sides of a comparison that neither another word splits nor more times fill."""
+    if subject is Subject.COMPARE and _SPLITTING.isdisjoint(text[start:].lower().split()):
+        parts = tuple(_parts(text, start, asking, bare_to=False))
+        if sum(part.sort is _Sort.TIME for part in parts) <= 2:
+            return parts
+    return tuple(_parts(text, start, asking))
 
 
 def _ordered(written: orders.Written, text: str, asking: _Asking) -> Question:
@@ -581,13 +591,17 @@ def _sides(subject: Subject, parts: Sequence[_Part], asking: _Asking) -> tuple[S
 
 
 def _two_sides(wheres: Sequence[_Part], times: Sequence[_Part], asking: _Asking) -> tuple[Side, Side]:
-    if len(wheres) > 2 or len(times) > 2:
+    pieces = sorted((*wheres, *times), key=lambda part: part.start)
+    # 'this week with last week in #a and #b' is the same channels twice; '#a this week with #b last week' isn't.
+    is_of_times = len(times) == 2 and sum(a.sort is not b.sort for a, b in pairwise(pieces)) <= 1
+    if len(times) > 2 or (len(wheres) > 2 and not is_of_times):
         extra = (wheres if len(wheres) > 2 else times)[2]
         raise _Puzzle(
             "Only two things can be compared: two channels or two times.", extra.start, extra.end, meant=("",)
         )
     first = _span(Subject.COMPARE, times, asking)
     if len(times) == 2:
+        first = _in_the_year_of(times[1], times[0], asking) or first
         second = _read(times[1], asking, beside=first)
     elif len(wheres) == 2:
         second = first
@@ -597,10 +611,21 @@ def _two_sides(wheres: Sequence[_Part], times: Sequence[_Part], asking: _Asking)
         except QuestionError as error:
             start, end = (times[0].start, times[0].end) if times else (0, 0)
             raise _Puzzle(str(error), start, end, meant=("last week", "last month")) from None
-    if len(wheres) == 2:
+    if len(wheres) == 2 and not is_of_times:
         return Side(wheres[0].places, first), Side(wheres[1].places, second)
     where = _together(wheres, asking)
     return Side(where, first), Side(where, second)
+
+
+def _in_the_year_of(dated: _Part, part: _Part, asking: _Asking) -> Span | None:
+    """`part` in the year that `dated` ends with and that it leaves open: 'Q1' of 'Q1 with Q2 2025'."""
+    year = _OF_A_YEAR.search(dated.text)
+    if year is None or _OF_A_YEAR.search(part.text):
+        return None
+    try:
+        return when.read(f"{part.text}{year[0]}", now=asking.now, zone=asking.zone)
+    except QuestionError:
+        return None
 
 
 def _together(wheres: Sequence[_Part], asking: _Asking) -> tuple[Place, ...]:
@@ -702,12 +727,11 @@ _WORD = re.compile(r"[^\s,;()]+")
 _HASH_WORD = re.compile(r" *(#[^\s,;()]+)")
 
 
-def _parts(text: str, start: int, asking: _Asking, *, comparing: bool = False, naming: bool = False) -> Iterator[_Part]:
+def _parts(text: str, start: int, asking: _Asking, *, bare_to: bool = True, naming: bool = False) -> Iterator[_Part]:
     """The pieces of `text` from `start`.
 
-    `comparing`: 'A to B' is two times. `naming`: a '#word' that is no channel may come first, as a name.
+    Without `bare_to`, 'A to B' is two times. `naming`: a '#word' that is no channel may come first, as a name.
     """
-    comparing = comparing or any(word in _COMPARING for word in text.lower().split())
     place = start
     if naming and (tag := _HASH_WORD.match(text, start)) and not asking.names.longest(text, tag.start(1) + 1):
         yield _Part(_Sort.WORD, tag[1], tag.start(1), tag.end())
@@ -716,13 +740,13 @@ def _parts(text: str, start: int, asking: _Asking, *, comparing: bool = False, n
         if text[place] in " ,;()" or (text[place] in _TRAILING and text[place + 1 : place + 2] in ("", " ")):
             place += 1
             continue
-        part = _part(text, place, asking, comparing=comparing)
+        part = _part(text, place, asking, bare_to=bare_to)
         if part.text:
             yield part
         place = part.end
 
 
-def _part(text: str, start: int, asking: _Asking, *, comparing: bool) -> _Part:
+def _part(text: str, start: int, asking: _Asking, *, bare_to: bool) -> _Part:
     if quoted := _QUOTED.match(text, start):
         return _Part(_Sort.QUOTED, next(filter(None, quoted.groups())), start, quoted.end())
     if markup := _MARKUP.match(text, start):
@@ -731,12 +755,12 @@ def _part(text: str, start: int, asking: _Asking, *, comparing: bool) -> _Part:
     if text[start] == "#":
         found, end = asking.names.longest(text, start + 1) or ((), _WORD.match(text, start).end())  # type: ignore[union-attr]  # '#' matches
         return _Part(_Sort.WHERE, text[start:end], start, end, _one(found, start, end, asking))
-    return _longest(text, start, asking, comparing=comparing)
+    return _longest(text, start, asking, bare_to=bare_to)
 
 
-def _longest(text: str, start: int, asking: _Asking, *, comparing: bool) -> _Part:
+def _longest(text: str, start: int, asking: _Asking, *, bare_to: bool) -> _Part:
     """What the words at `start` may be, the longest first: a channel's bare name, a time, 'here', or only a word."""
-    time_end = when.find(text, start, bare_to=not comparing) or start
+    time_end = when.find(text, start, bare_to=bare_to) or start
     here, everywhere = _HERE.match(text, start), _EVERYWHERE.match(text, start)
     special_end = max(match.end() if match else start for match in (here, everywhere))
     found, named_end = asking.names.longest(text, start) or ((), start)
