@@ -135,7 +135,7 @@ def read_in(reading: Reading, now: Mapping[Channel, Channel]) -> Reading:
     return replace(reading, channel=now.get(reading.channel, reading.channel), thread=thread)
 
 
-# ---- as it is stored ---
+# ---- as it is stored -------------------------------------------------------------------------------------------------
 
 
 async def load(
