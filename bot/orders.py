@@ -57,8 +57,9 @@ class Written:
 
 def read(text: str) -> Written | None:
     """The order that `text` is; None if it is none, such as a question for a digest."""
-    turned = _TURNED.fullmatch(text)
-    found = turned if turned and any(turned[name] for name in _WHEN) else _ORDER.fullmatch(text)
+    plain = _plain(text)
+    turned = _TURNED.fullmatch(plain)
+    found = turned if turned and any(turned[name] for name in _WHEN) else _ORDER.fullmatch(plain)
     if found is None:
         return None
     verb = next((verb for name, verb in _VERBS.items() if found[name]), Verb.WHEN)
@@ -69,30 +70,30 @@ def read(text: str) -> Written | None:
         if not 1 <= hour <= 12:
             return None
         hour = hour % 12 + (12 if found["half"].lower() == "pm" else 0)
-    day = found["day"]
+    day, ahead = found["day"], len(text) - len(plain)  # it is the beginning that was put plainly
     return Written(
         verb=verb,
         weekday=[name.lower() for name in WEEKDAYS].index(day.lower()) if day else None,
         hour=hour,
         minute=int(found["minute"]) if found["minute"] else None,
         zone=found["zone"],
-        start=found.start("channels") if found["channels"] else len(text),
-        end=found.end("channels") if found["channels"] else len(text),
+        start=found.start("channels") + ahead if found["channels"] else len(text),
+        end=found.end("channels") + ahead if found["channels"] else len(text),
     )
 
 
 def begun(text: str) -> Verb | None:
     """Which order to post something `text` begins like, whether or not the rest can be understood."""
-    found = _BEGUN.match(text)
+    found = _BEGUN.match(_plain(text))
     return None if found is None else Verb.ALERTS_ON if found["alerts"] else Verb.DIGEST_ON
 
 
-def kind_of(word: str, verb: Verb) -> str:
-    """What a word is that can't be understood where it stands: 'the time'."""
+def kind_of(word: str, verb: Verb, *, before: str) -> str:
+    """What a word is that can't be understood where it stands, after `before`: 'the time'."""
     if word[0].isdigit():
         return "the time, which is one from 00:00 to 23:59"
-    if "/" in word:
-        return "the time zone"
+    if "/" in word or _CLOCK_LAST.search(before):
+        return "the time zone, which is one like Europe/Berlin"
     if verb is Verb.ALERTS_ON:
         return "the weekday, as alerts are looked for every day" if _DAY.fullmatch(word) else "one word"
     if word.lower() == "daily":
@@ -128,9 +129,30 @@ _AT = (
     r"(?: (?:at )?(?P<hour>[01]?[0-9]|2[0-3])(?::(?P<minute>[0-5][0-9]))?(?: ?(?P<half>am|pm))?)?"
     r"(?:,? \(?(?P<zone>UTC|GMT|[A-Za-z]+/[A-Za-z_+\-0-9/]+)\)?)?)"
 )
-_CHANNELS = r"(?:,? (?:for |of |in )?(?:the )?(?P<channels>(?:#|<#|here\b|this |everywhere\b|for ).*?))"
-_ORDER = re.compile(rf"{_DONE}{_AT}{_CHANNELS}?[ .!?]*", re.IGNORECASE)
-_TURNED = re.compile(rf"{_DONE}{_CHANNELS}{_AT}[ .!?]*", re.IGNORECASE)  # the channels before the time
+_CLOCK_LAST = re.compile(r" \d[\d:]* ?(?:am|pm)?$", re.IGNORECASE)
+_CHANNELS = r"(?:,? (?:for |of |in |to )?(?:the )?(?P<channels>(?:#|<#|here\b|this |everywhere\b|for ).*?))"
+_END = r"(?:,? (?:please|thanks|thank you))?[ .!?]*"
+_ORDER = re.compile(rf"{_DONE}{_AT}{_CHANNELS}?{_END}", re.IGNORECASE)
+_TURNED = re.compile(rf"{_DONE}{_CHANNELS}{_AT}{_END}", re.IGNORECASE)  # the channels before the time
+_ASKED = r"(?:(?:please|can you|could you) )*"
+_POST = r"(?:the |our )?(?:weekly )?(?P<post>digest|alert)s?"
+_OTHERWISE = tuple(
+    (re.compile(rf"{_ASKED}{said}(?!\w)", re.IGNORECASE), plainly)
+    for said, plainly in (
+        (rf"(?:turn|switch) (?P<way>on|off) {_POST}", r"\g<post> \g<way>"),
+        (rf"(?:turn|switch) {_POST} (?P<way>on|off)", r"\g<post> \g<way>"),
+        (rf"(?P<way>start|stop|enable|disable|preview|send) {_POST}", r"\g<post> \g<way>"),
+        (rf"schedule {_POST}(?= \S)", r"\g<post> on"),
+    )
+)
+
+
+def _plain(text: str) -> str:
+    """An order that begins with its verb ('turn off the digest'), begun with what it is about ('digest off')."""
+    for said, plainly in _OTHERWISE:
+        if found := said.match(text):
+            return found.expand(plainly) + text[found.end() :]
+    return text
 
 
 def _zone(written: str) -> str:

@@ -100,14 +100,14 @@ SUBJECTS: Mapping[Subject, About] = MappingProxyType(
             "What is named most, each with its mood over time.",
             "trends [people|organizations|places|products|works] [#channel] [time]",
             ("trends this month", "trends products #general last 3 months", "entities trend last month"),
-            ("trend",),
+            ("trend", "trending"),
             "last 3 months",
         ),
         Subject.PATTERN: About(
             "How the days and hours of a week differ, several weeks taken together, as a heat map.",
             "pattern [#channel] [time]",
             ("pattern last 3 months", "week pattern #general last month", "heatmap #general"),
-            ("heatmap", "heat map", "week pattern", "weekly pattern", "rhythm"),
+            ("patterns", "heatmap", "heat map", "week pattern", "weekly pattern", "rhythm"),
             "last 3 months",
         ),
         Subject.DIGEST: About(
@@ -122,7 +122,7 @@ SUBJECTS: Mapping[Subject, About] = MappingProxyType(
             "digest on [weekly] [monday 09:00 Europe/Berlin] [for #a #b], digest off | when | preview | send now, "
             "alerts on | off",
             ("schedule", "digest on monday 09:00 Europe/Berlin", "digest when", "digest off", "alerts on"),
-            ("alerts", "alert", "subscription"),
+            ("alerts", "alert", "subscription", "subscribe", "unsubscribe"),
         ),
         Subject.CHANNELS: About(
             "The channels you may ask about, and how much was read in each.",
@@ -256,7 +256,7 @@ def parse(
     if len(text) > LONGEST:
         raise QuestionError(f"That question is too long: use at most {LONGEST} characters.", ("mood last week", "help"))
     asking = _Asking(_Names(places), here, now, zone, asker)
-    text = _LEADING.sub("", when.normal(text)).strip()
+    text = _plain(_unquoted(_LEADING.sub("", when.normal(text)).strip()))
     try:
         return _understood(text, asking)
     except _Puzzle as puzzle:
@@ -319,44 +319,84 @@ _LEADING = re.compile(r"^(?:[/!]?\s*roomtone\b[ ,:]*)?/?\s*", re.IGNORECASE)
 _TRAILING = " .,;:!?"
 _IN_PART = "I understood only a part of that"
 _SETTINGS = re.compile(
-    r"(?:on|off|send|stop|start|enable|disable)\b(?: ?(?:weekly|daily|monthly|every) .*)", re.IGNORECASE
+    r"(?:on|off|send|stop|start|enable|disable)\b(?: ?(?:weekly|daily|monthly|every) .*)"
+    r"|(?:daily|monthly|every (?!channel)\w+)\b.*",
+    re.IGNORECASE,
 )
 
 # Words that carry no meaning of their own in a question.
 _IDLE = _words(
-    "a about all also am an and any are around at been being by can channel channels could current did do does "
-    "doing during everybody everyone feel feeling feelings feels felt for from get gets give going got had happen "
-    "happened has have hello hey hi how how's i in is it its just lately me mood my now of on our out over "
-    "overall people please right roomtone see sentiment show so some team tell thank thanks that the their them "
-    "there these they think this throughout to top us was we were what what's whats which who with within would "
-    "you your"
+    "a about all also am an and any are around at been being by came can channel channels come could current did do "
+    "does doing during everybody everyone far feel feeling feelings feels felt for from get gets getting give going "
+    "got had happen happened has have hello hey hi how how's i in is it its just lately main me mood most my now of "
+    "often on our out over overall people please right roomtone see sentiment show so some team tell thank thanks "
+    "that the their them there these they things think this throughout to top up us was we were what what's whats "
+    "which who with within would you your & +"
 )
+# What people may be: 'is everyone ok?' asks for their mood.
+_FEELINGS = _words(
+    "happy happier happiest unhappy sad angry stressed tense calm calmer upset frustrated positive negative low lower "
+    "high good great bad better worse best worst ok okay fine"
+)
+_FELT_BY = _words("we people everyone everybody they team folks it things mood")
+_ASKING = _words("how how's is are was were")
 _BETWEEN_SIDES = _words("with vs vs. versus against to and than compared compare & between or / from by")
 _COMPARING = _words("vs vs. versus compare compares compared against than better worse happier")
 _SPLITTING = _words("with vs vs. versus against")
 _OF_A_YEAR = re.compile(r" (?:19|20|21)\d\d$")
 _LINKS = _words("in on during over for of at from within")
 
+_WISH = r"(?:i(?:'d like| want| would like) to )?"
 _PEOPLE = r"(?:people|everyone|everybody|we|they|folks|you|the team|the others|others|us)"
+_SUPERLATIVE = "happiest|saddest|angriest|calmest|best|worst|lowest|highest|busiest|quietest|most [a-z]+|least [a-z]+"
 _OPENINGS: tuple[tuple[re.Pattern[str], Subject], ...] = tuple(
     (re.compile(rf"(?:please )?(?:{pattern})", re.IGNORECASE), subject)
     for pattern, subject in (
         (
-            r"(?:opt(?: me)?[ -]?out|optout|forget me|leave me out"
-            r"|(?:don't|do not|stop) (?:count|counting|read|reading) me)\b.*",
+            rf"{_WISH}(?:opt(?: me)?[ -]?out|optout|forget me|leave me out|remove me$"
+            r"|(?:don't|do not|stop) (?:count|read|track|watch|analy[sz])(?:e|ing)? me)\b.*",
             Subject.OPT_OUT,
         ),
-        (r"(?:opt(?: me)?[ -]?(?:back )?in|optin|count me)\b.*", Subject.OPT_IN),
-        (r"what (?:do|does|did) (?:you|roomtone|it) (?:know|store|keep|see|save|read|collect)\b.*", Subject.PRIVACY),
-        (r"what can (?:i|you|one|we) (?:ask|do)\b.*|what (?:do|can) you do\b.*", Subject.HELP),
+        (rf"{_WISH}(?:opt(?: me)?[ -]?(?:back )?in|optin|count me)\b.*", Subject.OPT_IN),
         (
-            r"how (?:is|are|was|were|do|did|does) (?:you|this|that|it|these|the numbers?|the score|the mood)?\b ?"
-            r"(?:made|calculated|computed|measured|works?|know(?: this| that| it)?)\b",
-            Subject.EXPLAIN,
+            r"what (?:\w+ )?(?:do|does|did|can) (?:you|roomtone|it) (?:know|store|keep|see|save|read|collect|track)\b.*"
+            r"|(?:do|does|did) (?:you|roomtone|it) (?:store|keep|save|read|collect|track)\b.*"
+            r"|(?:is|are) (?:this|it|that|you|my \w+) (?:anonymous|private|safe|confidential)\b.*"
+            r"|who (?:can|will) (?:see|read|know)\b.*",
+            Subject.PRIVACY,
         ),
         (
+            r"what can (?:i|you|one|we) (?:ask|do)\b.*|what (?:do|can) you do\b.*|(?:who|what) are you\b.*",
+            Subject.HELP,
+        ),
+        (r"(?:are|is) (?:you|roomtone) (?:ok|okay|alive|there|up|up to date|working|running)\b.*", Subject.STATUS),
+        (r"(?:show|list|name)(?: me)?(?: all)?(?: of)?(?: the| your| my)? (?:channels|rooms)\b", Subject.CHANNELS),
+        (
+            r"when(?:'s|s| is| are| does| do| will) (?:the )?(?:(?:next|weekly) )*(?:digest|alert)s?"
+            r"(?: (?:come|be|is|posted|due|sent))*\b",
+            Subject.SCHEDULE,
+        ),
+        (
+            r"(?:when|(?:which|what) (?:time|(?:week)?days?|hours?))(?: of (?:the )?(?:day|week))?"
+            rf"(?: (?:is|are|was|were|do|does|feels?|the|mood|{_PEOPLE}))* (?:{_SUPERLATIVE})\b",
+            Subject.PATTERN,
+        ),
+        (
+            rf"(?:the )?(?:{_SUPERLATIVE}) (?:times?|hours?|(?:week)?days?)(?: of (?:the )?(?:day|week))?\b",
+            Subject.PATTERN,
+        ),
+        (r"why (?:is|are|was|were|did|do|does|has|have)\b", Subject.DIGEST),
+        (
+            r"how (?:is|are|was|were|do|did|does) (?:you|this|that|it|these|the numbers?|the score|the mood)?\b ?"
+            r"(?:made|calculated?|computed?|measured?|works?|know(?: this| that| it)?)\b",
+            Subject.EXPLAIN,
+        ),
+        (r"(?:which|what) model\b.*|what (?:does|do) .{1,40} mean\b.*", Subject.EXPLAIN),
+        (r"(?:the )?most (?:mentioned|discussed|named|talked about)\b", Subject.ENTITIES),
+        (
             r"(?:what|who|which)(?:'s| \w+)? (?:(?:is|are|was|were|do|did|does|has|have|got|get|being|been|most|often|"
-            rf"{_PEOPLE}) )*(?:talk(?:ing|ed|s)?(?: about)?|mention(?:ed|ing|s)?|discuss(?:ed|ing)?)\b",
+            rf"{_PEOPLE}) )*(?:talk(?:ing|ed|s)?(?: about)?|mention(?:ed|ing|s)?|discuss(?:ed|ing)?"
+            r"|say(?:ing|s)?(?! about| of))\b",
             Subject.ENTITIES,
         ),
         (
@@ -368,14 +408,14 @@ _OPENINGS: tuple[tuple[re.Pattern[str], Subject], ...] = tuple(
 )
 _ABOUT = re.compile(
     rf"(?:(?:what|how) (?:do|does|did|are|is|was|were|has|have) {_PEOPLE} "
-    r"(?:think|thinking|thought|feel|feeling|felt|say|saying|said)(?: about| of)?"
+    r"(?:think|thinking|thought|feel|feeling|felt|say|saying|said) (?:about|of|on)"
     r"|(?:(?:what|how) (?:is|was) )?(?:the )?(?:mood|sentiment|feelings?|opinions?) (?:about|towards?)"
     r"|tell me about|(?:and )?(?:what|how) about|mentions of|about) (?=\S)",
     re.IGNORECASE,
 )
 _POLITE = re.compile(
-    r"(?:(?:please|show(?: me)?|give me|tell me|can you|could you|what(?:'s| is| was| are| were)?"
-    r"|how(?:'s| is| was| are| were)|the|our|and|hi|hey|hello|get|see|about|of|top|main) )+",
+    r"(?:(?:please|show(?: me)?|(?:give|send) me|tell me|can you|could you|what(?:'s| is| was| are| were)?"
+    r"|how(?:'s| is| was| are| were)|the|our|and|hi|hey|hello|get|see|about|of|top(?: \d{1,3}\b)?|main) )+",
     re.IGNORECASE,
 )
 _HOW = re.compile(r"how(?:'s| is| are| was| were| has| have| did| do| does| feels?| about)\b", re.IGNORECASE)
@@ -386,6 +426,40 @@ _FIRST = re.compile(
     rf"(?:{'|'.join(re.escape(word) for word in sorted(_FIRST_WORDS, key=len, reverse=True))})(?![\w/-]|['.]\w)",
     re.IGNORECASE,
 )
+
+
+_UNSPLIT = r"(?:(?! (?:with|vs|versus|against|to) ).)"
+_OTHERWISE = tuple(
+    (re.compile(said, re.IGNORECASE), plainly)
+    for said, plainly in (
+        (
+            r"how (?:often|much|many times) (?:is|are|was|were|has|have) (?P<name>.+?)(?: been)? "
+            r"(?:mentioned|named|discussed|talked about)\b",
+            r"mentions of \g<name>",
+        ),
+        (
+            # 'compare between 3 and 9 March with …' has one time there.
+            r"(?:what(?:'s| is| was) )?(?:the )?(?:difference|compare|comparison) between (?!\d+ and )"
+            rf"(?P<one>{_UNSPLIT}+?) and (?P<other>{_UNSPLIT}+)$",
+            r"compare \g<one> with \g<other>",
+        ),
+    )
+)
+
+
+def _plain(text: str) -> str:
+    """What says its subject around its object, with the subject first."""
+    for said, plainly in _OTHERWISE:
+        if found := said.match(text):
+            return found.expand(plainly) + text[found.end() :]
+    return text
+
+
+def _unquoted(text: str) -> str:
+    """A question that was copied with the quotes around it, without them."""
+    quoted = _QUOTED.fullmatch(text)
+    inside = quoted[0][1:-1] if quoted else ""
+    return inside if " " in inside and _first_word(inside, 0) else text
 
 
 def _understood(text: str, asking: _Asking) -> Question:
@@ -406,7 +480,7 @@ def _understood(text: str, asking: _Asking) -> Question:
         return _about(*first, asking)
     if opening := _HOW.match(text):
         return _about(Subject.MOOD, text, opening.end(), asking)
-    return _anywhere(text, asking)
+    return _anywhere(text, polite.end() if polite else 0, asking)
 
 
 def _first_word(text: str, start: int) -> tuple[Subject, str, int] | None:
@@ -417,21 +491,28 @@ def _first_word(text: str, start: int) -> tuple[Subject, str, int] | None:
     return _FIRST_WORDS[found[0].lower()], text, found.end()
 
 
-def _anywhere(text: str, asking: _Asking) -> Question:
+def _anywhere(text: str, start: int, asking: _Asking) -> Question:
     """A question whose subject comes later ('#general mood'), or goes without saying ('#general last week')."""
-    parts = tuple(_parts(text, 0, asking))
+    parts = tuple(_parts(text, start, asking))
     words = [part.text.lower() for part in parts if part.sort is _Sort.WORD]
     for word in words:
         if word in _FIRST_WORDS and word not in ("how", "why"):
             return _sided(_FIRST_WORDS[word], parts, asking)
     if words and words[0] in KINDS:
         return _sided(Subject.ENTITIES, parts, asking)
-    if any(part.sort in (_Sort.WHERE, _Sort.TIME) for part in parts):
+    if any(part.sort in (_Sort.WHERE, _Sort.TIME) for part in parts) or _is_of_feelings(words):
         return _sided(Subject.MOOD, parts, asking)
     if len(parts) == 1 and parts[0].sort is _Sort.QUOTED:
-        return _entity(text, 0, asking)
+        return _entity(text, start, asking)
     start, end = (parts[0].start, parts[0].end) if parts else (0, len(text))
     raise _Puzzle("I don't know how to answer that: begin with 'mood', 'entities' or 'help'.", start, end)
+
+
+def _is_of_feelings(words: Sequence[str]) -> bool:
+    """'Is everyone ok?' asks for the mood; 'ok', which a person may well reply, asks for nothing."""
+    return (
+        words[:1] != [] and words[0] in _ASKING and not _FEELINGS.isdisjoint(words) and not _FELT_BY.isdisjoint(words)
+    )
 
 
 def _about(subject: Subject, text: str, start: int, asking: _Asking) -> Question:
@@ -516,7 +597,9 @@ def _misordered(text: str, asking: _Asking) -> str | None:
             continue
         if order is not None and order.verb is verb:
             such = orders.example(verb, _any_channel(asking))
-            return f"{_IN_PART}, not {orders.kind_of(word[1], verb)}: write it like '{such}'."
+            return (
+                f"{_IN_PART}, not {orders.kind_of(word[1], verb, before=text[: word.start()])}: write it like '{such}'."
+            )
     return None
 
 
@@ -554,22 +637,37 @@ def _sided(subject: Subject, parts: Sequence[_Part], asking: _Asking) -> Questio
             subject, name = Subject.ENTITY, part.text
         elif meant and kind in (None, meant):
             kind = meant
+        elif meant:
+            raise _Puzzle("One kind at a time: name one, or none for all of them.", part.start, part.end, meant=("",))
         elif part.sort is _Sort.QUOTED or (part.sort is _Sort.WORD and not _is_idle(word, subject)):
-            raise _strange(part, parts)
+            raise _strange(part, parts, more=_MORE.get(subject, ""))
     return replace(asking.question(subject, *_sides(subject, parts, asking)), kind=kind, name=name)
 
 
 _OF_A_KIND = (Subject.ENTITIES, Subject.TRENDS)
+_MORE = {Subject.COMPARE: ": channels and times can be compared"}
+_FELT = (Subject.MOOD, Subject.COMPARE, Subject.PATTERN, Subject.DIGEST)
 
 
 def _is_idle(word: str, subject: Subject) -> bool:
     """Says `word` nothing that isn't said already?"""
     if word in _IDLE or _FIRST_WORDS.get(word) is subject:
         return True
+    if subject in _FELT and word in _FEELINGS:
+        return True
+    if subject is Subject.PATTERN and word == "week":
+        return True
     if subject is Subject.EXPLAIN:
-        return word in _FIRST_WORDS or word in _BETWEEN_SIDES
+        return word in _FIRST_WORDS or word in _BETWEEN_SIDES or word in ("made", "calculated", "computed", "measured")
     if subject in (Subject.MOOD, Subject.TRENDS):  # a mood is always shown over time; trends are those of entities
-        return word in ("trend", "trends", "entities", "time")
+        return _FIRST_WORDS.get(word) in (Subject.ENTITIES, Subject.TRENDS) or word in (
+            "time",
+            "chart",
+            "graph",
+            "plot",
+            "history",
+            "or",
+        )
     return subject is Subject.COMPARE and word in _BETWEEN_SIDES
 
 
@@ -671,7 +769,7 @@ def _entity(text: str, start: int, asking: _Asking, *, about: bool = False) -> Q
                 parts.pop()
         while len(parts) > 1 and parts[0].sort is _Sort.WHERE and not parts[0].bare:
             asides.append(parts.pop(0))
-        name = text[parts[0].start : parts[-1].end].strip(_TRAILING + '"') if parts else ""
+        name = text[parts[0].start : parts[-1].end].lstrip(' ,;:"').rstrip(_TRAILING + '"') if parts else ""
         name = re.sub(r"^(?:the|our) ", "", name, flags=re.IGNORECASE) if about else name
     asides.sort(key=lambda part: part.start)
     if not name.strip() and about:
@@ -724,6 +822,7 @@ _EVERYWHERE = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\s,;()]+")
+_NAMES_JOINED = re.compile(r"[,;]|/(?=#)")
 _HASH_WORD = re.compile(r" *(#[^\s,;()]+)")
 
 
@@ -737,7 +836,11 @@ def _parts(text: str, start: int, asking: _Asking, *, bare_to: bool = True, nami
         yield _Part(_Sort.WORD, tag[1], tag.start(1), tag.end())
         place = tag.end()
     while place < len(text):
-        if text[place] in " ,;()" or (text[place] in _TRAILING and text[place + 1 : place + 2] in ("", " ")):
+        if (
+            text[place] in " ,;()"
+            or text.startswith("/#", place)
+            or (text[place] in _TRAILING and text[place + 1 : place + 2] in ("", " "))
+        ):
             place += 1
             continue
         part = _part(text, place, asking, bare_to=bare_to)
@@ -838,7 +941,7 @@ class _Names:
         for end in reversed(ends):
             raw = text[start : start + end]
             bare = raw.rstrip(_TRAILING + ")")
-            for name in dict.fromkeys((raw, bare, bare.removesuffix("'s"))):
+            for name in dict.fromkeys((raw, bare, bare.removesuffix("'s"), _NAMES_JOINED.split(bare)[0])):
                 if name.strip() and not name[0].isspace() and (found := self.called(name)):
                     return found, start + len(name)
         return None
@@ -865,12 +968,12 @@ def _loose(key: str) -> str:
 # What was probably meant
 
 
-def _strange(part: _Part, parts: Sequence[_Part]) -> _Puzzle:
+def _strange(part: _Part, parts: Sequence[_Part], *, more: str = "") -> _Puzzle:
     """Point at `part` and the words after it that aren't understood either."""
     first = last = parts.index(part)
     while last + 1 < len(parts) and parts[last + 1].sort is _Sort.WORD and parts[last + 1].text.lower() not in _IDLE:
         last += 1
-    return _Puzzle(f"{_IN_PART}.", parts[first].start, parts[last].end)
+    return _Puzzle(f"{_IN_PART}{more}.", parts[first].start, parts[last].end)
 
 
 def _suggested(text: str, puzzle: _Puzzle, asking: _Asking) -> tuple[str, ...]:
@@ -879,8 +982,15 @@ def _suggested(text: str, puzzle: _Puzzle, asking: _Asking) -> tuple[str, ...]:
     meant = puzzle.meant or _resembling(odd, asking)
     near = chain(puzzle.instead, (f"{before}{words}{after}" for words in meant))
     first = _first_word(text, 0)
+    # 'mood Jenkins', or 'Jenkins' alone
+    may_be_name = first[0] is Subject.MOOD and puzzle.message.startswith(_IN_PART) if first else text.count(" ") < 2
+    may_be_name = may_be_name and odd.lower() not in _IDLE
     usual = dict.fromkeys(
-        (*(SUBJECTS[first[0]].examples if first else ()), "mood last week", "entities this month", "help")
+        (
+            *((f'entity "{odd.strip(_TRAILING)}"',) if may_be_name else ()),
+            *(SUBJECTS[first[0]].examples if first else ()),
+            *("mood last week", "entities this month", "help"),
+        )
     )
     tried = (_tried(candidate, asking) for candidate in near)
     plain = dict.fromkeys(_written(question, asking) for question in islice(filter(None, tried), 6))

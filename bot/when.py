@@ -191,7 +191,7 @@ def _relative_day(match: re.Match[str], at: _At) -> _Stretch:
 
 
 def _part_of_day(match: re.Match[str], at: _At) -> _Stretch:
-    day, part = match["day"], match["part"].lower()
+    day, part = (match["day"], match["part"].lower()) if match["day"] else ("today", "evening")
     day = {"this": "today", "last": "yesterday"}.get(day.lower(), day)
     part = "evening" if part == "night" else part
     first, last = {"morning": (6, 12), "afternoon": (12, 18), "evening": (18, 24)}[part]
@@ -216,6 +216,16 @@ def _relative_unit(match: re.Match[str], at: _At) -> _Stretch:
         return _Stretch(hour, hour + timedelta(hours=1), name, whole=False, itself=True)
     start = days.unit_start(unit, at.today) - back * days.step(unit)
     return replace(_whole(unit, start, at), words="today" if name == "this day" else name, dated=False)
+
+
+def _to_date(match: re.Match[str], at: _At) -> _Stretch:
+    unit = _unit(match["unit"] or match["letter"].lower().replace("m", "month"))
+    return replace(_whole(unit, days.unit_start(unit, at.today), at), words=f"this {unit}", dated=False)
+
+
+def _first_day(match: re.Match[str], at: _At) -> _Stretch:
+    day = days.unit_start(Unit(match["unit"].lower()), at.today)
+    return _Stretch(*at.between(day, day + days.DAY), days.day_words(day, days.local_day(at.now, at.zone)), dated=True)
 
 
 def _unit_before_last(match: re.Match[str], at: _At) -> _Stretch:
@@ -388,7 +398,10 @@ _RULES: tuple[tuple[re.Pattern[str], _Rule], ...] = (
     _rule(r"all[ -]?time|ever|always|the beginning|(?:the )?(?:whole|entire|full) (?:time|history)", _all_time),
     _rule(r"(?P<day>(?:the )?day before yesterday|today|yesterday|tomorrow|now)(?: so far)?", _relative_day),
     _rule(rf"(?P<day>this|last(?= night)|today|yesterday|{_WEEKDAY}|{_DATE}),? "
-          r"(?P<part>morning|afternoon|evening|night)", _part_of_day),
+          r"(?P<part>morning|afternoon|evening|night)|tonight", _part_of_day),
+    _rule(r"(?P<unit>week|month|quarter|year)[- ]to[- ]date|(?P<letter>[wmqy])td", _to_date),
+    _rule(r"(?:the )?(?:start|beginning) of (?:the|this) (?P<unit>week|month|quarter|year)", _first_day),
+    _rule(rf"{_LAST}fortnight", lambda _, at: _rolling(2, Unit.WEEK, at)),
     _rule(rf"(?:the )?{_THIS} (?P<unit>hour|day|week|weekend|month|quarter|year)(?: so far)?", _relative_unit),
     _rule(r"(?:the )?(?P<unit>week|weekend|month|quarter|year) before last", _unit_before_last),
     _rule(rf"{_LAST}(?P<count>{_COUNT}) ?(?P<unit>{_UNIT})", _last_units),
@@ -401,7 +414,7 @@ _RULES: tuple[tuple[re.Pattern[str], _Rule], ...] = (
           r"|(?P<m2>1[0-2]|0?[1-9])/(?P<y2>(?:19|20|21)\d\d)", _month_by_number),
     _rule(rf"(?P<y1>(?:19|20|21)\d\d)[- ]?w(?P<w1>\d{{1,2}})"
           rf"|(?:(?:the )?(?:calendar )?week|wk|cw|w) ?(?P<w2>\d{{1,2}}){_OF_YEAR}", _week),
-    _rule(rf"weeks ?(?P<w1>\d{{1,2}}){_TO}(?P<w2>\d{{1,2}}){_OF_YEAR}", _weeks),
+    _rule(rf"weeks? ?(?P<w1>\d{{1,2}}){_TO}(?P<w2>\d{{1,2}}){_OF_YEAR}", _weeks),
     _rule(rf"(?:the )?week (?:of|from|starting|beginning|containing|around)(?: on)? (?P<day>{_DATE})", _week_of),
     _rule(
         rf"(?P<l1>[qh])(?P<n1>[1-4])(?:[ ,/-]{{0,2}}(?:of )?(?P<y1>{_YEAR}))?"
@@ -422,11 +435,15 @@ _RULES: tuple[tuple[re.Pattern[str], _Rule], ...] = (
           rf"|(?:(?P<d1>{_NAMED_DAY}),? (?:at )?)?(?P<c1>{_CLOCK})", _clock_time),
 )  # fmt: skip
 
+_CALENDAR = r"week|month|quarter|year"
 _BESIDE = re.compile(
-    rf"(?:(?P<count>{_COUNT}) (?P<unit>days?|weeks?|months?|quarters?|years?) (?:before|earlier)"
-    r"|(?:the )?previous (?P<u1>day|week|month|quarter|year|period|one)"
-    r"|(?:the )?(?:(?:same )?(?P<u2>day|week|month|quarter|year|period|time|one) )?(?:before|earlier))(?: that| it)?"
-    r"(?! \w*(?:day|last)\b)(?!\w|[.:/'-]\w)",
+    rf"(?:(?P<count>{_COUNT}) (?P<unit>days?|(?:{_CALENDAR})s?) (?:before|earlier)"
+    rf"|(?:the )?(?:previous|preceding) (?P<count_before>{_COUNT}) (?P<unit_before>days?|(?:{_CALENDAR})s?)"
+    rf"|(?:the )?same (?P<same>days?|dates?|weekend|time|period|{_CALENDAR}) (?:of |in )?(?:the )?"
+    rf"(?:(?:last|previous) (?P<u3>{_CALENDAR})|(?:a|one) (?P<u4>{_CALENDAR}) (?:ago|earlier|before))"
+    rf"|(?:the )?previous (?P<u1>day|period|one|{_CALENDAR})"
+    rf"|(?:the )?(?:(?:same )?(?P<u2>day|period|time|one|{_CALENDAR}) )?(?:before|earlier))(?: that| it)?"
+    r"(?! \w*(?:day|last)\b)(?!\w|[-.:/']\w)",
     re.IGNORECASE,
 )
 
@@ -448,7 +465,7 @@ class _Found:
 _PREFIX = re.compile(r"^(?:(?:in|on|over|during|for|within|of|at|throughout)\b ?)+(?=\S)", re.IGNORECASE)
 _OPENER = re.compile(
     r"(?P<word>since|from|between|after|starting|beginning|as of|until|till|til|up to|before)"
-    r"(?: (?:from|on|in|at|the start of|start of)(?= ))? ",
+    r"(?: (?:from|on|in|at|(?:the )?(?:start|beginning) of(?! (?:the|this) ))(?= ))? ",
     re.IGNORECASE,
 )
 _SEPARATOR = re.compile(
@@ -560,9 +577,17 @@ def _joined(left: _Stretch, right: _Stretch, at: _At) -> _Stretch:
 
 def _relative_to(match: re.Match[str], beside: Span | None, at: _At) -> _Stretch:
     word = (match["u1"] or match["u2"] or "period").lower()
+    if beside is not None and match["count_before"]:
+        end, step = beside.window.start, _count(match["count_before"]) * days.step(_unit(match["unit_before"]))
+        return _Stretch(_earlier(end, step, at), end, "", dated=True)
+    if beside is not None and match["same"]:
+        step = days.step(Unit((match["u3"] or match["u4"]).lower()))
+        # A week's days stay themselves: 52 weeks, not a year.
+        is_of_weeks = match["same"].lower().startswith("week") and step == days.step(Unit.YEAR)
+        return _shifted(beside.window, relativedelta(weeks=52) if is_of_weeks else step, at)
     if beside is None:
         # Said of nothing in particular, 'the week before' is the one before this.
-        if match["count"] or word not in tuple(Unit):
+        if match["count"] or match["count_before"] or match["same"] or word not in tuple(Unit):
             raise _not_understood(match[0])
         unit = Unit(word)
         return _whole(unit, days.unit_start(unit, at.today) - days.step(unit), at)
@@ -580,11 +605,19 @@ def _relative_to(match: re.Match[str], beside: Span | None, at: _At) -> _Stretch
 
 
 def _shifted(window: Window, step: relativedelta, at: _At) -> _Stretch:
-    start, end = (edge.astimezone(at.zone).replace(tzinfo=None) - step for edge in (window.start, window.end))
-    if start.year < days.BEGINNING.year:
+    start, end = (_earlier(edge, step, at) for edge in (window.start, window.end))
+    return _Stretch(start, max(end, start + days.QUARTER), "", dated=True)
+
+
+def _earlier(moment: datetime, step: relativedelta, at: _At) -> datetime:
+    """`moment` by the local clock, `step` before. Raises QuestionError before the calendar's beginning."""
+    try:
+        local = moment.astimezone(at.zone).replace(tzinfo=None) - step
+    except (ValueError, OverflowError):  # before the year 1
+        raise _too_early() from None
+    if local.year < days.BEGINNING.year:
         raise _too_early()
-    edges = [days.in_utc(edge.replace(tzinfo=at.zone)) for edge in (start, end)]
-    return _Stretch(edges[0], max(edges[1], edges[0] + days.QUARTER), "", dated=True)
+    return days.in_utc(local.replace(tzinfo=at.zone))
 
 
 def _span(stretch: _Stretch, now: datetime, zone: ZoneInfo) -> Span:

@@ -27,7 +27,14 @@ ALERT_DAY = "I understood only a part of that, not the weekday, as alerts are lo
         ("digest on friday 4 pm", Verb.DIGEST_ON, Times(4, 16, 0, "Europe/Berlin")),
         ("digest on tuesday 12am america/new_york", Verb.DIGEST_ON, Times(1, 0, 0, "America/New_York")),
         ("digest on every thursday at 8:05 (UTC)", Verb.DIGEST_ON, Times(3, 8, 5, "UTC")),
+        ("turn on the digest", Verb.DIGEST_ON, NINE),
+        ("schedule the digest on friday 16:30", Verb.DIGEST_ON, Times(4, 16, 30, "Europe/Berlin")),
         ("digest off", Verb.DIGEST_OFF, None),
+        ("stop the digest please", Verb.DIGEST_OFF, None),
+        ("could you turn the weekly digest off?", Verb.DIGEST_OFF, None),
+        ("send the digest now", Verb.SEND_NOW, None),
+        ("preview digest", Verb.PREVIEW, None),
+        ("disable alerts", Verb.ALERTS_OFF, None),
         ("weekly digest off", Verb.DIGEST_OFF, None),
         ("digest when?", Verb.WHEN, None),
         ("schedule", Verb.WHEN, None),
@@ -52,7 +59,15 @@ def test_an_order_is_understood(text: str, verb: Verb, times: Times | None):
 
 @pytest.mark.parametrize(
     "text",
-    ["digest", "digest now", "digest last week", "digest on 3 March", "digest #general", "weekly digest for #general"],
+    [
+        "digest",
+        "send me the digest",
+        "digest now",
+        "digest last week",
+        "digest on 3 March",
+        "digest #general",
+        "weekly digest for #general",
+    ],
 )
 def test_a_question_for_a_digest_is_no_order(text: str):
     question = parse(text)
@@ -72,6 +87,8 @@ def test_a_question_for_a_digest_is_no_order(text: str):
         ("digest on #random monday 09:00", None, RANDOM, (RANDOM,)),
         ("digest on for general", DEV, DEV, (GENERAL,)),
         ("digest on for #random", None, RANDOM, (RANDOM,)),
+        ("turn on the digest on monday 09:00 for #general and #random", DEV, DEV, (GENERAL, RANDOM)),
+        ("stop the digest in #random", DEV, RANDOM, (RANDOM,)),
         ("digest when #general", DEV, GENERAL, (GENERAL,)),
         ("digest preview <#C3|random>", DEV, RANDOM, (RANDOM,)),
         ("alerts on 09:00 for #random", DEV, RANDOM, (RANDOM,)),
@@ -96,6 +113,12 @@ def test_an_order_knows_where_and_about_what(text: str, here: Place | None, targ
         ("digest on for #nowhere", DEV, "I know no channel by that name that you can ask about."),
         ("digest on for #dev #random", None, "One channel at a time: name only one."),
         ("digest on for everywhere", DEV, "Name the channels one by one."),
+        ("turn on digest monday 25:00", DEV, f"{TIME}: write it like"),
+        (
+            "digest on monday 09:00 Berlin",
+            DEV,
+            "I understood only a part of that, not the time zone, which is one like Europe/Berlin: write it like",
+        ),
         ("digest on monday 25:00", None, "I understood only a part of that, not the time, which is one from 00:00"),
         ("digest on monday 25:00", DEV, f"{TIME}: write it like 'digest on monday 09:00 for #dev'."),
         ("digest on #general monday 25:00", DEV, f"{TIME}: write it like"),

@@ -29,6 +29,13 @@ PHRASES = (
     ("past week", "2026-11-18", "2026-11-25", "last 7 days (18–24 Nov)"),
     ("the previous week", "2026-11-16", "2026-11-23", "last week (16–22 Nov)"),
     ("the week before last", "2026-11-09", "2026-11-16", "the week before last (9–15 Nov)"),
+    ("last fortnight", "2026-11-11", "2026-11-25", "last 14 days (11–24 Nov)"),
+    ("week 42-45", "2026-10-12", "2026-11-09", "weeks 42–45 (12 Oct – 8 Nov)"),
+    ("MTD", "2026-11-01", "2026-11-25", "this month (1–24 Nov)"),
+    ("year to date", "2026-01-01", "2026-11-25", "this year (1 Jan – 24 Nov)"),
+    ("since the beginning of the month", "2026-11-01", "2026-11-25", "since 1 November (1–24 Nov)"),
+    ("since the start of this year", "2026-01-01", "2026-11-25", "since 1 January (1 Jan – 24 Nov)"),
+    ("since the beginning of last month", "2026-10-01", "2026-11-25", "since last month (1 Oct – 24 Nov)"),
     ("this month", "2026-11-01", "2026-11-25", "this month (1–24 Nov)"),
     ("last month", "2026-10-01", "2026-11-01", "last month (1–31 Oct)"),
     ("past month", "2026-10-25", "2026-11-25", "past month (25 Oct – 24 Nov)"),
@@ -287,6 +294,9 @@ def test_this_weekend_is_known_on_its_saturday():
         ("9 March to 3 March", "That range ends before it begins: swap its two ends."),
         ("2026-03-09..2026-03-03", "That range ends before it begins: swap its two ends."),
         ("from 5 May 2025 to 3 April 2025", "That range ends before it begins: swap its two ends."),
+        ("tonight", "That lies in the future: ask about a time that has begun."),
+        ("same week last year", "I don't know that stretch of time: try one like 'last week', 'since Monday' or "
+         "'3 to 9 March'."),
         ("next week", "That lies in the future: ask about a time that has begun."),
         ("tomorrow", "That lies in the future: ask about a time that has begun."),
         ("2027", "That lies in the future: ask about a time that has begun."),
@@ -367,6 +377,12 @@ def test_nothing_comes_before_the_beginning(said: str):
     [
         ("last week", "the week before", "9–15 November"),
         ("last week", "the previous week", "9–15 November"),
+        ("last 7 days", "the previous 7 days", "11–17 November"),
+        ("today", "previous 3 days", "21–23 November"),
+        ("this week", "the same week last year", "24–25 November 2025"),
+        ("this month", "the same month last year", "1–24 November 2025"),
+        ("today", "the same day last week", "17 November"),
+        ("yesterday", "same time a month ago", "23 October"),
         ("this week", "the week before", "16–22 November"),
         ("March", "the month before", "February"),
         ("March", "the year before", "March 2025"),
@@ -380,6 +396,12 @@ def test_the_week_before_counts_from_what_was_said_beside_it(beside: str, said: 
     span = when.read(said, now=NOW, zone=BERLIN, beside=read(beside))
 
     assert span.words == words
+
+
+@pytest.mark.parametrize("said", ["the previous 9999 years", "9999 years before"])
+def test_what_counts_back_beyond_the_calendar_is_refused(said: str):
+    with pytest.raises(QuestionError, match="The calendar here begins with 1970"):
+        when.read(said, now=NOW, zone=BERLIN, beside=read("today"))
 
 
 @pytest.mark.parametrize(
