@@ -202,7 +202,8 @@ WHOLE = {
     "mood, asked and answered": "mood #general 2025",
     "entity, asked and answered": "entity tool3 in #general 2025",
     "entities, asked and answered": "entities #general 2025",
-    "compare, asked and answered": "compare #general june 2025 with may 2025",
+    "halves compared, asked and answered": "compare #general first half of 2025 with second half of 2025",
+    "months compared, asked and answered": "compare #general june 2025 with may 2025",
     "digest, asked and answered": "digest #general 2025-W23",
 }
 """As somebody types them: from the words to the answer, estimates included."""

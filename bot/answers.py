@@ -12,6 +12,7 @@ from rapidfuzz import fuzz, process
 from bot.analysis.budget import Status, TokenAge
 from bot.answer import Align, Answer, Column, Table, Visibility
 from bot.comparing import comparison
+from bot.days import Unit
 from bot.digest import Digests
 from bot.entities import canonical
 from bot.errors import QuestionError
@@ -22,7 +23,6 @@ from bot.message import Channel, Pseudonym, Window
 from bot.patterns import LONGEST_PATTERN_DAYS, NAMES, pattern_answer, trends_answer
 from bot.privacy import MINIMUM_AUTHORS, MINIMUM_MESSAGES
 from bot.question import SUBJECTS, Place, Question, Side, Subject
-from bot.steps import step_for_names
 from bot.store import Alias, InboxCount
 from bot.subscribing import Subscribing
 from bot.trends import Reading, Trends
@@ -186,7 +186,7 @@ class Answers:
         channels = _asked(looked_at)
         kind = question.kind
         asked = (channels, looked_at.span.window, question.zone, question.asked_at)
-        reading = await self._trends.mood(*asked, step=step_for_names(looked_at.span.window))
+        reading = await self._trends.mood(*asked, step=Unit.YEAR)  # nothing is told of its steps
         found = await self._trends.entities(*asked, kind=kind, model=reading.model)
         title = f"{'Names' if kind is None else f'Names ({kind.value})'} in {here}, {looked_at.span.words}"
         if reading.mood.messages == 0:

@@ -101,7 +101,8 @@ class Entries:
         models, model = distinct(self.model)
         people, readers = len(authors), len(models)
         cells = (int(self.group.max()) + 1) * people * readers
-        if cells > 4 * len(self.group) or np.abs(self.sums).sum(axis=0).max() >= EXACT:
+        # Squares are the greatest of the sums by far.
+        if cells > 4 * len(self.group) or np.abs(self.sums[:, -1]).sum() >= EXACT:
             return self._sorted()
         cell = (self.group * people + author) * readers + model
         sums = np.stack([np.bincount(cell, column, cells) for column in self.sums.T])
