@@ -14,7 +14,7 @@ from bot.question import Order, Place, Question
 from bot.schedule import Due, Post, Sort, State, Subscription
 from bot.store import Subscriptions
 from bot.wording import shortened, where
-from bot.writer import Writer
+from bot.writer import Writer, was_low
 
 SILENT = (Platform.CONSOLE, Platform.OTHER)
 """Where nothing is posted."""
@@ -63,15 +63,15 @@ class Subscribing:
         assert order.times is not None
         sort = Sort.DIGEST if order.verb is Verb.DIGEST_ON else Sort.ALERT
         places = question.sides[0].places
-        # What has passed already isn't due any more: the first post comes after this.
-        before = await self._kept.subscription(order.target.channel, sort)
+        # Whether an alert was raised outlives its subscription: 'alerts off' and 'on' again is no new drop.
+        alerts = await self._kept.posts(order.target.channel, Sort.ALERT, limit=20) if sort is Sort.ALERT else ()
         subscription = Subscription(
             order.target.channel,
             sort,
             order.times,
-            since=question.asked_at,
+            since=question.asked_at,  # what has passed already isn't due any more
             channels=tuple(place.channel for place in places) if sort is Sort.DIGEST else (),
-            is_low=before is not None and before.is_low,
+            is_low=was_low(alerts),
         )
         await self._kept.subscribe(subscription)
         here = where([order.target])

@@ -32,6 +32,8 @@ PROMPTLY = timedelta(seconds=10)
 
 TOO_LATE = "Roomtone wasn't running or couldn't post"
 TOO_LITTLE = "too little was said"
+STILL_LOW = "the mood is still low"
+CAME_BACK = "the mood came back"
 
 GONE = {
     Gone.LEFT: "I'm no longer in that channel: invite me back.",
@@ -166,7 +168,7 @@ class Writer:
         reading = await self._trends.mood([place.channel], window_before(due.at), zone, now)
         if wanted.is_low:
             back = has_come_back(reading)
-            return Made(None, "the mood came back" if back else "the mood is still low", low=not back)
+            return Made(None, CAME_BACK if back else STILL_LOW, low=not back)
         if not has_dropped(reading):
             return Made(None, "no sharp drop")
         drivers = await self._trends.drivers([place.channel], reading)
@@ -188,6 +190,13 @@ class Writer:
         places = [Place(each.channel, each.name, each.private) for each in shown]
         left = len(channels) - len(shown)
         return places, [f"{counted(left, 'channel')} left out: archived, left, or private."] if left else []
+
+
+def was_low(alerts: Sequence[Post]) -> bool:
+    """Had the mood not come back since the last alert, when it was last looked at? `alerts` are newest first."""
+    known = (post for post in alerts if post.state is State.POSTED or post.why in (STILL_LOW, CAME_BACK))
+    last = next(known, None)
+    return last is not None and last.why != CAME_BACK
 
 
 def _about(due: Due, wanted: Subscription | None) -> tuple[Channel, ...]:

@@ -14,15 +14,19 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from bot import when
 from bot.ingest import Ingest
 from bot.message import ChannelGone, ChannelSeen, Gone
+from bot.orders import Verb
+from bot.question import Order, Place, Question, Side, Subject
 from bot.schedule import Due, Sort, State, Subscription, Times
+from bot.subscribing import Subscribing
 from bot.trends import Trends
 from bot.writer import GONE, TOO_LATE, TOO_LITTLE, Made, Writer
 from storage import Storage, open_storage
 from tests.bot.post_office import ACME, PostOffice, Reader, deliveries, talk
 from tests.conftest import KEY
-from tests.examples import AT, DAY, GENERAL, HOUR, RANDOM, WEEK, a_message, an_analysis
+from tests.examples import AT, DAY, GENERAL, HOUR, RANDOM, WEEK, a_message, an_analysis, an_author
 
 ROOT = Path(__file__).parents[2]
 MONDAY = AT + WEEK
@@ -446,6 +450,29 @@ async def test_a_changed_time_brings_no_second_alert_within_a_day(room: Storage,
 
     assert len(office.posted) == 1
     assert (await became(room, Sort.ALERT))[0][2] == "an alert was raised within the last day"
+
+
+@pytest.mark.parametrize(("low", "alerts"), [((0, 1, 2), 1), ((0, 2), 2)], ids=["still low", "back in between"])
+async def test_alerts_off_and_on_again_is_no_new_drop(
+    room: Storage, office: PostOffice, low: tuple[int, ...], alerts: int
+):
+    async def order(verb: Verb, now: datetime) -> None:
+        writer = Writer(room.subscriptions, Trends(room.readings), room.inbox, zone=ZoneInfo("UTC"))
+        place = Place(GENERAL, "general")
+        side = Side((place,), when.read("today", now=now, zone=ZoneInfo("UTC")))
+        asked = Question(Subject.SCHEDULE, (side,), an_author(), ZoneInfo("UTC"), now)
+        times = ALERTS.times if verb is Verb.ALERTS_ON else None
+        await Subscribing(room.subscriptions, writer).carry_out(replace(asked, order=Order(verb, place, times)))
+
+    await a_week(room, *low)
+    await order(Verb.ALERTS_ON, TUESDAY - HOUR)
+    await at(room, office, TUESDAY, TUESDAY + DAY)
+    await order(Verb.ALERTS_OFF, TUESDAY + DAY + HOUR)
+    await order(Verb.ALERTS_ON, TUESDAY + DAY + 2 * HOUR)
+
+    await at(room, office, TUESDAY + 2 * DAY)
+
+    assert len(office.posted) == alerts
 
 
 async def test_what_nobody_foresaw_waits_and_hinders_nobody_else(storage: Storage, office: PostOffice):
