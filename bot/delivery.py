@@ -134,7 +134,8 @@ class Delivery:
         return await self._writer.is_behind(now)
 
     async def _try(self, due: Due, wanted: Subscription | None, now: datetime) -> None:
-        made = await self._writer.made(due, wanted, now)
+        known = await self._writer.channels()  # as they are now: the post before took its time
+        made = await self._writer.made(due, wanted, now, known)
         if made.answer is None:
             await self._kept.settle(due, State.SKIPPED, why=made.why, low=made.low)
             return

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from bot import when
@@ -40,6 +41,9 @@ GONE = {
     Gone.ARCHIVED: "That channel is archived: nothing can be posted there.",
     Gone.DELETED: "That channel is deleted.",
 }
+
+
+Channels: TypeAlias = Mapping[Channel, ChannelSummary]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +96,29 @@ class Writer:
         oldest = (await self._inbox.count()).oldest
         return oldest is not None and now - oldest > PROMPTLY
 
-    async def made(self, due: Due, wanted: Subscription | None, now: datetime) -> Made:
-        """What is to be posted for `due`; without a subscription (it was sent by hand), a digest of its channel."""
+    async def channels(self) -> Channels:
+        """Every channel ever seen."""
+        return {summary.channel: summary for summary in await self._trends.channels()}
+
+    async def made(self, due: Due, wanted: Subscription | None, now: datetime, known: Channels) -> Made:
+        """What is to be posted for `due`; without a subscription (it was sent by hand), a digest of its channel.
+
+        `known` are the channels as they are now.
+        """
         match due.sort:
             case Sort.DIGEST:
-                return await self._digest(due, wanted, now)
+                return await self._digest(due, wanted, now, known)
             case Sort.ALERT:
-                return await self._alert(due, wanted, now)
+                return await self._alert(due, wanted, now, known)
 
     async def planned(self, now: datetime) -> Sequence[Planned]:
         """What is posted next for every subscription, and what else waits; nothing is changed. Raises StorageError."""
         wanted = {(each.channel, each.sort): each for each in await self._kept.subscriptions()}
         # A digest that was sent by hand needs no subscription.
-        others = [(summary.channel, Sort.DIGEST) for summary in await self._trends.channels()]
+        known = await self.channels()
+        others = [(channel, Sort.DIGEST) for channel in known]
         return [
-            await self._planned(due, wanted.get(name), now)
+            await self._planned(due, wanted.get(name), now, known)
             for name in dict.fromkeys((*wanted, *others))
             for due in await self._next(*name, wanted.get(name), now)
         ]
@@ -121,9 +133,9 @@ class Writer:
             dues.add(Due(channel, sort, latest if is_due else next(wanted.times.after(now))))
         return sorted(dues, key=lambda due: due.at)
 
-    async def _planned(self, due: Due, wanted: Subscription | None, now: datetime) -> Planned:
+    async def _planned(self, due: Due, wanted: Subscription | None, now: datetime, known: Channels) -> Planned:
         try:
-            made = await self.made(due, wanted, now)
+            made = await self.made(due, wanted, now, known)
         except PlatformError as error:
             made = Made(None, str(error))
         return Planned(wanted, due, due.at <= now, made)
@@ -132,16 +144,16 @@ class Writer:
         """The digest as it would be posted now, of the last whole week. Raises StorageError, PlatformError."""
         if wanted is None or wanted.channels == (place.channel,):
             return await self._of([place], now, zone, now)
-        places, missing = await self._places(place.channel, wanted.channels)
+        places, missing = _places(place.channel, wanted.channels, await self.channels())
         return _with_footnote(await self._of(places, now, zone, now), *missing)
 
     async def _of(self, places: Sequence[Place], at: datetime, zone: ZoneInfo, now: datetime) -> Answer:
         return await self._digests.of(places, when.read("last week", now=at, zone=zone), zone, now)
 
-    async def _digest(self, due: Due, wanted: Subscription | None, now: datetime) -> Made:
+    async def _digest(self, due: Due, wanted: Subscription | None, now: datetime, known: Channels) -> Made:
         zone = ZoneInfo(wanted.times.zone) if wanted is not None else self._zone
         channels = _about(due, wanted)
-        places, missing = await self._places(due.channel, channels)
+        places, missing = _places(due.channel, channels, known)
         answer = await self._of(places, due.at, zone, now)
         posts = await self._kept.posts(due.channel, Sort.DIGEST, limit=20)
         if not answer.ok:
@@ -157,13 +169,13 @@ class Writer:
             )
         return Made(_with_footnote(answer, *missing))
 
-    async def _alert(self, due: Due, wanted: Subscription | None, now: datetime) -> Made:
+    async def _alert(self, due: Due, wanted: Subscription | None, now: datetime, known: Channels) -> Made:
         if wanted is None:
             return Made(None, "alerts are off")
         posts = await self._kept.posts(due.channel, Sort.ALERT)
         if any(post.state is State.POSTED and due.at - post.due.at < A_DAY for post in posts):
             return Made(None, "an alert was raised within the last day")  # its time was changed since
-        (place,), _ = await self._places(due.channel, (due.channel,))
+        (place,), _ = _places(due.channel, (due.channel,), known)
         zone = ZoneInfo(wanted.times.zone)
         reading = await self._trends.mood([place.channel], window_before(due.at), zone, now)
         if wanted.is_low:
@@ -176,21 +188,6 @@ class Writer:
         before = await self._trends.mood([place.channel], shown, zone, now, step=Unit.DAY)
         return Made(alert(place, reading, before, drivers, zone), low=True)
 
-    async def _places(self, target: Channel, channels: Sequence[Channel]) -> tuple[list[Place], list[str]]:
-        """The channels as they are called now, and in words those that can't be told of in `target`."""
-        known = {summary.channel: summary for summary in await self._trends.channels()}
-        here = known.get(target)
-        if here is None:
-            raise PlatformError("Nothing has been read in that channel yet.")
-        if here.gone is not None:
-            raise PlatformError(GONE[here.gone])
-        shown = [known[each] for each in channels if each in known and _may_be_told(known[each], target)]
-        if not shown:
-            raise PlatformError("None of the digest's channels is read now.")
-        places = [Place(each.channel, each.name, each.private) for each in shown]
-        left = len(channels) - len(shown)
-        return places, [f"{counted(left, 'channel')} left out: archived, left, or private."] if left else []
-
 
 def was_low(alerts: Sequence[Post]) -> bool:
     """Had the mood not come back since the last alert, when it was last looked at? `alerts` are newest first."""
@@ -201,6 +198,24 @@ def was_low(alerts: Sequence[Post]) -> bool:
 
 def _about(due: Due, wanted: Subscription | None) -> tuple[Channel, ...]:
     return (wanted.channels if wanted is not None else ()) or (due.channel,)
+
+
+def _places(target: Channel, channels: Sequence[Channel], known: Channels) -> tuple[list[Place], list[str]]:
+    """The channels as they are called now, and in words those that can't be told of in `target`.
+
+    Raises PlatformError where nothing can be told at all.
+    """
+    here = known.get(target)
+    if here is None:
+        raise PlatformError("Nothing has been read in that channel yet.")
+    if here.gone is not None:
+        raise PlatformError(GONE[here.gone])
+    shown = [known[each] for each in channels if each in known and _may_be_told(known[each], target)]
+    if not shown:
+        raise PlatformError("None of the digest's channels is read now.")
+    places = [Place(each.channel, each.name, each.private) for each in shown]
+    left = len(channels) - len(shown)
+    return places, [f"{counted(left, 'channel')} left out: archived, left, or private."] if left else []
 
 
 def _may_be_told(summary: ChannelSummary, target: Channel) -> bool:

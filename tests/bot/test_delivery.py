@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ from bot.message import ChannelGone, ChannelSeen, Gone
 from bot.orders import Verb
 from bot.question import Order, Place, Question, Side, Subject
 from bot.schedule import Due, Sort, State, Subscription, Times
+from bot.store import ChannelSummary
 from bot.subscribing import Subscribing
 from bot.trends import Trends
 from bot.writer import GONE, TOO_LATE, TOO_LITTLE, Made, Writer
@@ -575,6 +576,25 @@ async def test_what_was_sent_by_hand_is_planned_while_it_waits(storage: Storage,
     assert [(each.times, each.is_due, each.due.at) for each in before] == [("sent by hand", True, sent.at), *weekly]
     assert [(each.times, each.is_due, each.due.at) for each in after] == weekly
     assert (before[0].made.answer is not None, before[0].about) == (True, (GENERAL,))
+
+
+async def test_the_channels_are_read_once_for_all_that_is_planned(storage: Storage):
+    class Counted(Trends):
+        reads = 0
+
+        async def channels(self) -> Sequence[ChannelSummary]:
+            self.reads += 1
+            return await super().channels()
+
+    for channel, name in ((GENERAL, "general"), (RANDOM, "random")):
+        await talk(storage, AT, channel=channel, name=name)
+        await storage.subscriptions.subscribe(replace(WEEKLY, channel=channel, channels=(channel,)))
+    trends = Counted(storage.readings)
+    writer = Writer(storage.subscriptions, trends, storage.inbox, zone=ZoneInfo("UTC"))
+
+    planned = await writer.planned(MONDAY)
+
+    assert ([each.made.answer is not None for each in planned], trends.reads) == ([True, True], 1)
 
 
 async def test_what_cannot_be_posted_is_planned_with_the_reason(storage: Storage):
