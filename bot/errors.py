@@ -24,6 +24,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+FAILED = "Something went wrong on my side, and was noted. Please ask again."
+"""What is said to somebody whose question failed in a way that nobody foresaw; the error's name is in the log."""
+
 
 class RoomtoneError(Exception):
     """Anything that Roomtone says to a person; `str()` is a sentence that says what to do next."""

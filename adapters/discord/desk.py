@@ -22,7 +22,7 @@ from adapters.discord.render import Reply, puzzled, render
 from adapters.discord.rooms import Rooms, Spot
 from adapters.discord.translate import room
 from bot.answer import Answer
-from bot.errors import QuestionError, RoomtoneError
+from bot.errors import FAILED, QuestionError, RoomtoneError
 from bot.message import Platform
 from bot.store import Cursors, Notes
 
@@ -89,6 +89,10 @@ class Desk:
                 say, veiled = (lambda _: problem), False
             except RoomtoneError as error:
                 problem = Reply(str(error))
+                say, veiled = (lambda _: problem), False
+            except Exception as error:
+                _log.error("a mention could not be answered", channel=message.channel.id, why=type(error).__name__)
+                problem = Reply(FAILED)
                 say, veiled = (lambda _: problem), False
             if veiled:
                 view = discord.ui.View(timeout=None)

@@ -19,6 +19,7 @@ from adapters.discord.history import History
 from adapters.discord.intake import Arrival, Intake, Keep
 from adapters.discord.rooms import Rooms
 from adapters.discord.translate import asked, cleared, deleted, mentions, moment, reacted, room, written
+from bot.errors import FAILED
 from bot.message import ChannelGone, Event, Gone, Platform
 from bot.privacy import Pseudonyms
 from bot.store import Notes
@@ -33,8 +34,6 @@ FRESH_SECONDS = 600
 
 GRACE = 1.0
 """Seconds for which an answer may still be given while we stop."""
-
-FAILED = "Something went wrong on my side, and was noted. Please ask again."
 
 LONGEST_WAY = 0.05
 """Seconds for which those frames wait for an answer that is being worked out."""

@@ -19,7 +19,7 @@ from adapters.slack.render import Asked, message, refused, said
 from adapters.slack.translate import Us
 from bot import orders
 from bot.answer import Answer, Visibility
-from bot.errors import PlatformError, QuestionError, RoomtoneError
+from bot.errors import FAILED, PlatformError, QuestionError, RoomtoneError
 from bot.message import Platform
 from bot.privacy import Pseudonyms
 from bot.question import Order, Place, Question, parse
@@ -83,6 +83,9 @@ class Asking:
             answer = await self.answer(text, asker, at=at)
         except RoomtoneError as error:
             return refused(error)
+        except Exception as error:
+            _log.error("a question could not be answered", error=type(error).__name__)
+            return said(FAILED)
         # A direct conversation has nobody to share with, and what was done once isn't done again.
         wanted = orders.read(text.strip())
         is_once = wanted is not None and wanted.verb.is_change

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from adapters.discord.gateway import FAILED
+from bot.errors import FAILED
 from storage import Storage
 from tests.adapters.discord.parts import Parts, until
 from tests.adapters.discord.payloads import MYSELF, message, user
@@ -183,4 +183,25 @@ async def test_a_command_that_fails_in_an_unforeseen_way_says_so_to_whoever_used
     told = server.followed_up if late else [ack["data"] for ack in server.acknowledged]
     assert [(said["content"], said["flags"]) for said in told] == [(FAILED, PRIVATELY)]
     assert [line["why"] for line in logged if line["event"] == "a command failed"] == ["ZeroDivisionError"]
+    assert "kettle" not in caplog.text
+
+
+async def test_a_mention_that_fails_in_an_unforeseen_way_is_answered_so(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    async with local_discord() as server:
+        parts = Parts(storage)
+        async with parts.running():
+
+            async def broken(*asked: Any) -> Any:
+                raise ZeroDivisionError("the kettle boils")
+
+            monkeypatch.setattr(parts.adapter.desk, "ordered", broken)
+            monkeypatch.setattr(parts.adapter.desk.asking, "understood", broken)
+            with capture_logs() as logged:
+                await server.write(message(1, content="<@1> mood today", mentions=[MYSELF]))
+                await until(lambda: len(server.posted) == 1)
+
+    assert server.posted[0]["content"] == FAILED
+    assert [line["why"] for line in logged if line["log_level"] == "error"] == ["ZeroDivisionError"]
     assert "kettle" not in caplog.text

@@ -17,7 +17,7 @@ from adapters.slack.asking import WORKING
 from adapters.slack.home import NOT_SEEN
 from adapters.slack.render import Asked
 from adapters.slack.translate import Us
-from bot.errors import StorageBusy
+from bot.errors import FAILED, StorageBusy
 from bot.schedule import Sort, Subscription, Times
 from tests.adapters.slack.conftest import US, Bot, introduced, running
 from tests.servers import slack as server
@@ -413,3 +413,18 @@ async def test_a_private_channel_is_in_no_other_channels_digest(slack: server.Sl
 
     assert "Not everybody here may see those channels" in words(refused)
     assert await asked.storage.subscriptions.subscriptions() == []
+
+
+async def test_a_question_that_fails_in_an_unforeseen_way_is_answered_so(
+    slack: server.Slack, asked: Bot, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    async def broken(*asked: Any, **options: Any) -> Any:
+        raise ZeroDivisionError("the kettle boils")
+
+    monkeypatch.setattr("bot.answers.Answers.answer", broken)
+    with capture_logs() as logged:
+        answer = await answer_to(slack, "U1", "C1", "mood today")
+
+    assert answer["text"] == FAILED
+    assert [line["error"] for line in logged if line["log_level"] == "error"] == ["ZeroDivisionError"]
+    assert "kettle" not in caplog.text
