@@ -67,6 +67,11 @@ def signed(points: float) -> str:
     return ("+" if points > 0 else "−") + text
 
 
+def exactly(points: float) -> str:
+    """'+9.1', '−4.0': one decimal, as the difference of two measures is told."""
+    return f"{points:+.1f}".replace("-", "−")
+
+
 def points(size: float) -> str:
     """'9 points', '1 point'."""
     text = signed(abs(size)).lstrip("+")

@@ -26,6 +26,7 @@ from bot.errors import QuestionError, RoomtoneError
 from bot.ingest import Ingest
 from bot.privacy import Pseudonyms
 from bot.question import SUBJECTS, Place, parse
+from bot.wording import signed
 
 WELCOME = "Roomtone, on what you have imported."
 WELCOME_TO_SAMPLE = (
@@ -181,4 +182,4 @@ def _in_words(analysis: Analysis) -> str:
     names = "".join(f" · {entity.text} ({entity.kind})" for entity in analysis.entities)
     if analysis.sentiment is None:
         return f"not read: the language seems to be '{analysis.language}'{names}"
-    return f"{analysis.sentiment.label} {analysis.sentiment.score:+.2f}{names}"
+    return f"{analysis.sentiment.label} {signed(100 * analysis.sentiment.score)}{names}"

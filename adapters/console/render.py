@@ -221,7 +221,7 @@ def analysed(text: str, analysis: Analysis) -> Text:
         shown.append(f"not read: the language seems to be '{analysis.language}'", style="yellow")
     else:
         shares = f"negative {read.negative:.0%}, neutral {read.neutral:.0%}, positive {read.positive:.0%}"
-        shown.append(f"{read.label} {read.score:+.2f}", style="bold")
+        shown.append(f"{read.label} {signed(100 * read.score)}", style="bold")
         shown.append(f"  {shares}", style="dim")
     shown.append(f"\n{analysis.model}", style="dim")
     return shown

@@ -28,6 +28,7 @@ from itertools import pairwise
 from typing import Any, assert_never
 
 from bot.analysis import Analysis, Analyzer, Kind, Label
+from bot.wording import signed
 
 STEP = 0.1
 """How far a score, in [-1, 1], moves before a person would say that the reading moved."""
@@ -275,8 +276,8 @@ def _moves(move: Move, before: Analysis, after: Analysis) -> bool:
 
 
 def _in_words(analysis: Analysis) -> str:
-    """`negative -0.62; Berlin (location)`"""
+    """`negative −62; Berlin (location)`"""
     names = ", ".join(f"{entity.text} ({entity.kind})" for entity in analysis.entities) or "no names"
     if analysis.sentiment is None:
         return f"not read ({analysis.language}); {names}"
-    return f"{analysis.sentiment.label} {analysis.sentiment.score:+.2f}; {names}"
+    return f"{analysis.sentiment.label} {signed(100 * analysis.sentiment.score)}; {names}"

@@ -14,6 +14,7 @@ from rich.text import Text
 from bot.evaluation.behaviour import Behaviour
 from bot.evaluation.lines import Skipped
 from bot.evaluation.scores import NOT_READ, Comparison, EntityScores, Evaluation, Measure, Miss, SentimentScores
+from bot.wording import exactly
 
 FEWEST_LINES = 10
 """Of fewer lines no interval is shown: drawn again and again, so few say too little of others."""
@@ -51,20 +52,20 @@ def show_evaluation(evaluation: Evaluation) -> RenderableType:
 def show_comparison(comparison: Comparison) -> RenderableType:
     """Both side by side, and for each measure whether the second is better, in a sentence."""
     first, second = comparison.first, comparison.second
-    sides = _table("", "A", "B", "B - A", "95 % interval", "p")
+    sides = _table("", "A", "B", "B − A", "95 % interval", "p")
     for test in comparison.tests:
         sides.add_row(
             test.measure,
             f"{test.first:.1%}",
             f"{test.second:.1%}",
-            f"{100 * test.difference.value:+.1f}",
-            f"{100 * test.difference.low:+.1f} … {100 * test.difference.high:+.1f}",
+            exactly(100 * test.difference.value),
+            f"{exactly(100 * test.difference.low)} … {exactly(100 * test.difference.high)}",
             f"{test.p:.3f}",
         )
     if first.sentiment is not None and second.sentiment is not None:
         errors = (first.sentiment.calibration.error, second.sentiment.calibration.error)
         sides.add_row(
-            "calibration error", *(f"{e:.1%}" for e in errors), f"{100 * (errors[1] - errors[0]):+.1f}", "", ""
+            "calibration error", *(f"{e:.1%}" for e in errors), exactly(100 * (errors[1] - errors[0])), "", ""
         )
     sides.add_row("lines a second", f"{first.speed.per_second:,.0f}", f"{second.speed.per_second:,.0f}", "", "", "")
     return Group(

@@ -12,6 +12,7 @@ from bot.analysis import Analysis, Analyzer, Kind, Label
 from bot.evaluation import measures
 from bot.evaluation.lines import NON_NEGATIVE, EntityLine, Labelled, SentimentLine, Skipped
 from bot.evaluation.measures import Calibration, Counts, Numbers, Span
+from bot.wording import exactly
 
 BATCH = 256
 RESAMPLES = 2000
@@ -507,8 +508,8 @@ def _test(
     better, worse = names[::-1] if second > first else names
     how = "reads these lines better than" if shown else "is not shown to read these lines better than"
     evidence = (
-        f"{measure} {first:.1%} and {second:.1%}, a difference of {100 * (second - first):+.1f} points"
-        f" (95 % interval {100 * low:+.1f} … {100 * high:+.1f}; p {_p(p)}, {method} over {lines:,} lines)"
+        f"{measure} {first:.1%} and {second:.1%}, a difference of {exactly(100 * (second - first))} points"
+        f" (95 % interval {exactly(100 * low)} … {exactly(100 * high)}; p {_p(p)}, {method} over {lines:,} lines)"
     )
     return PairedTest(
         measure=measure,

@@ -8,9 +8,9 @@ from typing import Literal
 import pytest
 from rich.console import Console
 
-from adapters.console.render import chart
+from adapters.console.render import analysed, chart
 from bot.answer import Bar, Chart, ChartKind, Point, Series
-from tests.examples import AT, HOUR
+from tests.examples import ANGRY, AT, GLAD, HOUR, an_analysis
 
 MOODS = (-22.4, -0.02, 4.0)
 
@@ -56,3 +56,10 @@ def test_without_colours_a_heat_map_is_told_in_words():
 
     assert shown(drawn).strip() == "Mood by hour: lowest −22."
     assert "██" in shown(drawn, "truecolor")
+
+
+def test_the_score_of_one_message_has_its_sign_and_unit_as_moods_have():
+    glad, angry = (analysed("hm", an_analysis(read)).plain for read in (GLAD, ANGRY))
+
+    assert f"positive +{100 * GLAD.score:.0f}  " in glad
+    assert f"negative −{-100 * ANGRY.score:.0f}  " in angry

@@ -193,7 +193,7 @@ async def test_a_run_counts_by_phenomenon_and_names_what_failed_and_how() -> Non
     assert (behaviour.cases, behaviour.passed) == (3, 2)
     assert behaviour.rate == pytest.approx(2 / 3)
     (failure,) = behaviour.phenomena[0].failures
-    assert (failure.id, failure.expected, failure.read) == ("praise-02", "positive", "neutral +0.00; no names")
+    assert (failure.id, failure.expected, failure.read) == ("praise-02", "positive", "neutral 0; no names")
     assert reader.batches == [("well done", "nice"), ("nice!",)]
     assert told == [2, 1]
     assert json.loads(json.dumps(behaviour.as_json()))["phenomena"][0]["failures"][0]["id"] == "praise-02"
@@ -212,7 +212,7 @@ async def test_the_table_has_the_weakest_phenomenon_first_and_its_failures() -> 
     Console(file=out, width=120).print(show_behaviour(behaviour, failures=1))
     lines = [line.split() for line in out.getvalue().splitlines() if line.strip()]
     assert lines[2:5] == [["odd", "1", "0", "0%", "01"], ["good", "1", "1", "100%"], ["all", "2", "1", "50.0%"]]
-    assert lines[5:] == [["odd-01:", "[red]hm"], ["expected", "positive;", "read", "negative", "-0.80;", "no", "names"]]
+    assert lines[5:] == [["odd-01:", "[red]hm"], ["expected", "positive;", "read", "negative", "−80;", "no", "names"]]
 
 
 async def test_the_shipped_suite_can_be_run_whole() -> None:

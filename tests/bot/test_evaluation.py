@@ -406,6 +406,15 @@ async def test_names_are_compared_on_the_same_lines_too(tmp_path: Path) -> None:
     assert test.difference.low <= 0.8 <= test.difference.high
 
 
+async def test_a_difference_has_its_sign_as_moods_have(tmp_path: Path) -> None:
+    right = an_analysis(CALM, named("Maria Lopez", Kind.PERSON), named("New York", Kind.LOCATION), model="b")
+
+    comparison = await compare(Scripted({SENTENCE: right}, model="b"), Scripted({}, model="a"), entity_lines(tmp_path))
+
+    assert "a difference of −80.0 points" in comparison.tests[0].verdict
+    assert " −80.0 " in shown(show_comparison(comparison)).partition("a difference of")[0]
+
+
 async def test_everything_said_in_a_terminal_or_as_json_is_what_was_measured(tmp_path: Path) -> None:
     path = a_file(
         tmp_path,
