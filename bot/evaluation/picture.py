@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from bot.evaluation.scores import NOT_READ, EntityScores, Evaluation, SentimentScores
+from bot.evaluation.scores import FEWEST, NOT_READ, EntityScores, Evaluation, SentimentScores
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +74,8 @@ def _names(axes: Axes, scores: EntityScores) -> None:
     values = [kind.f1.value for kind in kinds]
     axes.barh([f"{kind.kind}\n{kind.spans:,}" for kind in kinds], values, color=TEAL, height=0.6)
     for row, kind in enumerate(kinds):
-        axes.plot([kind.f1.low, kind.f1.high], [row, row], color=INK, linewidth=1.5)
+        if min(kind.spans, scores.lines) >= FEWEST:
+            axes.plot([kind.f1.low, kind.f1.high], [row, row], color=INK, linewidth=1.5)
         axes.text(
             0.02, row, _percent(kind.f1.value), color="white" if kind.f1.value > 0.2 else INK, va="center", fontsize=9
         )

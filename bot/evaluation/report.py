@@ -13,11 +13,8 @@ from rich.text import Text
 
 from bot.evaluation.behaviour import Behaviour
 from bot.evaluation.lines import Skipped
-from bot.evaluation.scores import NOT_READ, Comparison, EntityScores, Evaluation, Measure, Miss, SentimentScores
+from bot.evaluation.scores import FEWEST, NOT_READ, Comparison, EntityScores, Evaluation, Measure, Miss, SentimentScores
 from bot.wording import exactly
-
-FEWEST_LINES = 10
-"""Of fewer lines no interval is shown: drawn again and again, so few say too little of others."""
 
 MOST_SKIPPED = 10
 """Line numbers named before the rest is only counted."""
@@ -108,8 +105,7 @@ def _sentiment(scores: SentimentScores) -> Iterable[RenderableType]:
         ("macro-F1", scores.macro_f1),
         ("accuracy", scores.accuracy),
     ):
-        value, interval = _percent(measure)
-        measured.add_row(name, value, interval if scores.lines >= FEWEST_LINES else "–")
+        measured.add_row(name, *_percent(measure, of=scores.lines))
     measured.add_row("calibration error", f"{scores.calibration.error:.1%}", "")
     yield _below(measured)
 
@@ -133,17 +129,18 @@ def _entities(scores: EntityScores) -> Iterable[RenderableType]:
             kind.kind,
             f"{kind.precision:.1%}",
             f"{kind.recall:.1%}",
-            *_percent(kind.f1),
+            *_percent(kind.f1, of=min(kind.spans, scores.lines)),
             f"{kind.spans:,}",
             f"{kind.predicted:,}",
         )
     spans.add_section()
+    annotated = sum(kind.spans for kind in scores.by_kind)
     spans.add_row(
         "all",
         f"{scores.precision.value:.1%}",
         f"{scores.recall.value:.1%}",
-        *_percent(scores.f1),
-        f"{sum(kind.spans for kind in scores.by_kind):,}",
+        *_percent(scores.f1, of=min(annotated, scores.lines)),
+        f"{annotated:,}",
         f"{sum(kind.predicted for kind in scores.by_kind):,}",
         style="bold",
     )
@@ -180,8 +177,10 @@ def _file(evaluation: Evaluation) -> str:
     return evaluation.source + (", lower-cased" if evaluation.lower_cased else "")
 
 
-def _percent(measure: Measure) -> tuple[str, str]:
-    return f"{measure.value:.1%}", f"{100 * measure.low:.1f} … {100 * measure.high:.1f}"
+def _percent(measure: Measure, *, of: int) -> tuple[str, str]:
+    """The value, and its interval if it is a measure of enough."""
+    interval = f"{100 * measure.low:.1f} … {100 * measure.high:.1f}" if of >= FEWEST else "too few"
+    return f"{measure.value:.1%}", interval
 
 
 def _slug(phenomenon: str) -> str:

@@ -23,6 +23,9 @@ NOT_READ = "not read"
 Progress = Callable[[int], object]
 """Told how many more lines were read."""
 
+FEWEST = 10
+"""Of fewer lines, or names of a kind, no interval is shown: drawn again and again, so few say too little of others."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measure:

@@ -268,7 +268,7 @@ async def test_few_lines_have_no_interval_and_a_label_without_any_has_no_score(
 
     (recall,) = [line for line in report.splitlines() if line.strip().startswith("macro-recall")]
     (neutral,) = [line for line in report.splitlines() if line.strip().startswith("neutral")]
-    assert ("100.0 … 100.0" in recall) is interval
+    assert ("100.0 … 100.0" in recall, "too few" in recall) == (interval, not interval)
     assert neutral.split()[-3:] == ["–", "–", "–"]
 
 
@@ -303,6 +303,20 @@ async def test_entities_are_scored_by_kind_and_only_in_kinds_that_the_file_annot
     ]
     assert scores.f1.value == pytest.approx(2 / 3)
     assert evaluation.sentiment is None
+
+
+async def test_few_names_of_a_kind_have_no_interval(tmp_path: Path) -> None:
+    berlin = {"tokens": ["Berlin"], "tags": ["B-location"]}
+    maria = {"tokens": ["Maria"], "tags": ["B-person"]}
+    lines = read_lines(a_file(tmp_path, *[berlin] * 10, *[maria] * 9))
+    reader = Scripted({"Berlin": an_analysis(CALM, an_entity("Berlin", Kind.LOCATION))})
+
+    report = shown(show_evaluation(await evaluate(reader, lines, resamples=50)))
+
+    said = {line.split()[0]: line for line in report.splitlines() if line.strip()}
+    assert "100.0 … 100.0" in said["location"]
+    assert "too few" in said["person"]
+    assert " … " in said["all"]
 
 
 async def test_lower_cased_texts_are_read_and_their_spans_still_meet_their_tokens(tmp_path: Path) -> None:
