@@ -298,7 +298,7 @@ class Names(Protocol):
         ...
 
     async def alias(self, written: str, meant: str | None, /) -> None:
-        """Let `written` mean `meant` (None: hide it). Raises ConfigurationError if that would be a circle."""
+        """Let `written` mean `meant` (None: hide it). Raises ConfigurationError for a circle, or no name."""
         ...
 
     async def unalias(self, written: str, /) -> bool:

@@ -39,7 +39,9 @@ class StoredNames:
         return tuple(Alias(written=row.written, meant=row.meant) for row in rows)
 
     async def alias(self, written: str, meant: str | None, /) -> None:
-        """Let `written` mean `meant`; None hides it. Raises ConfigurationError for a circle."""
+        """Let `written` mean `meant`; None hides it. Raises ConfigurationError for a circle, or no name."""
+        if any(len(name) > _LONGEST for name in (written, meant or "")):
+            raise ConfigurationError(f"A name has at most {_LONGEST} characters: write a shorter one.")
         key, meant_key = canonical(storable(written)), None if meant is None else canonical(storable(meant))
         if not key or meant_key == "":
             raise ConfigurationError("An alias needs a name with letters or digits on both sides")

@@ -1098,6 +1098,14 @@ async def test_what_is_left_out_is_counted_by_its_reason(storage: Storage):
 # ---- Names ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("written", "meant"), [("k" * 201, "Kubernetes"), ("k8s", "K" * 100_000), ("k" * 201, None)])
+async def test_an_alias_that_is_longer_than_any_name_is_refused(storage: Storage, written: str, meant: str | None):
+    with pytest.raises(ConfigurationError, match="at most 200 characters"):
+        await storage.names.alias(written, meant)
+
+    assert await storage.names.aliases() == ()
+
+
 async def test_a_new_meaning_that_closes_a_circle_is_not_let_in(storage: Storage):
     await storage.names.alias("foo", "bar")
     await storage.names.alias("baz", "foo")
