@@ -6,7 +6,7 @@ from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.errors import NewerSchema, OtherKey
+from bot.errors import ConfigurationError, NewerSchema, OtherKey
 from bot.privacy import Key
 from storage.engine import Database
 from storage.tables import installation
@@ -18,10 +18,14 @@ COMPAT = 6
 """The oldest SCHEMA whose code may still open what this code writes."""
 
 
+_NOT_OURS = "this is not a Roomtone database, but another program's: set ROOMTONE_DATABASE_URL to another file"
+
+
 async def prepared(database: Database, key: Key) -> None:
     """Make `database` ready for this code: created, upgraded, and known to be of this installation.
 
-    Raises NewerSchema if a newer Roomtone wrote it, and OtherKey if it belongs to another key.
+    Raises NewerSchema if a newer Roomtone wrote it, OtherKey if it belongs to another key, and ConfigurationError if it
+    is another program's.
     """
     async with database.reading() as connection:
         schema, facts = await _state(connection)
@@ -49,11 +53,19 @@ async def prepared(database: Database, key: Key) -> None:
 
 
 async def _state(connection: AsyncConnection) -> tuple[int, dict[str, str]]:
-    """The schema's number, 0 for an empty database, and what `installation` says."""
+    """The schema's number, 0 for an empty database, and what `installation` says.
+
+    Raises ConfigurationError for a database in which another program keeps something.
+    """
     tables = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
-    if "alembic_version" not in tables:
+    if not tables:
         return 0, {}
+    # Alembic's table is made in the transaction that makes ours, and may be another program's.
+    if not {"alembic_version", installation.name} <= set(tables):
+        raise ConfigurationError(_NOT_OURS)
     revision = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar() or "0"
+    if not revision.isdecimal():
+        raise ConfigurationError(_NOT_OURS)
     facts = {row.name: row.value for row in await connection.execute(select(installation))}
     return int(revision), facts
 

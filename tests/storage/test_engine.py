@@ -79,6 +79,30 @@ async def test_a_file_that_is_no_database_is_named(tmp_path: Path):
     assert (tmp_path / "letter.db").read_text().startswith("Dear diary")
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        "CREATE TABLE alembic_version (version_num TEXT); INSERT INTO alembic_version VALUES ('ae1027a6acf')",
+        "CREATE TABLE alembic_version (version_num TEXT); INSERT INTO alembic_version VALUES ('0004')",
+        "CREATE TABLE alembic_version (version_num TEXT); CREATE TABLE installation (name TEXT, value TEXT);"
+        "INSERT INTO alembic_version VALUES ('ae1027a6acf')",
+        "CREATE TABLE songs (title TEXT)",
+    ],
+    ids=["its Alembic revision", "a number of its own", "a table of our name", "no Alembic"],
+)
+async def test_another_programs_database_is_left_alone(tmp_path: Path, script: str):
+    path = tmp_path / "songs.db"
+    with closing(sqlite3.connect(path)) as other, other:
+        other.executescript(script)
+        before = list(other.iterdump())
+
+    with pytest.raises(ConfigurationError, match="not a Roomtone database"):
+        async with open_storage(str(path), KEY):
+            pass
+    with closing(sqlite3.connect(path)) as other:
+        assert list(other.iterdump()) == before
+
+
 async def test_another_key_is_noticed_before_anything_is_read(database: Path):
     with pytest.raises(ConfigurationError, match="another key"):
         async with open_storage(str(database), Key(bytes(32))):
