@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version as installed_version
@@ -110,6 +110,13 @@ def perform(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
         raise SystemExit(130) from None
 
 
+def _apart(one: str, given: object, others: Mapping[str, object]) -> None:
+    """Refuse options that would be ignored beside `one`, if it is `given`."""
+    for other, value in others.items():
+        if given and value:
+            raise typer.BadParameter(f"{one} and {other} don't go together: leave one of them out.")
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"roomtone {installed_version('roomtone')}")
@@ -153,6 +160,7 @@ def slack_manifest(
     """Print the manifest that makes the Slack app: paste it at https://api.slack.com/apps?new_app=1."""
     from bot import app
 
+    _apart("--scopes", scopes, {"--http": http})
     typer.echo(app.slack_setup(http, scopes=scopes))
 
 
@@ -227,6 +235,8 @@ def reanalyze(
     """
     from bot import app
 
+    if not paths and (workspace or channel):
+        raise typer.BadParameter("--workspace and --channel are about exports: name their PATHs.")
     _check_there(paths or ())
     with _bytes_bar("Reading again") as progress:
 
@@ -262,7 +272,7 @@ def ask(
 @cli.command()
 def digest(
     channel: Annotated[str | None, typer.Option(help="The channel; all of them if left out.")] = None,
-    week: Annotated[str, typer.Option(help="Such as 2026-W10; the last whole week if left out.")] = "last week",
+    week: Annotated[str | None, typer.Option(help="Such as 2026-W10; the last whole week if left out.")] = None,
     database: Database = None,
     sample: Sample = False,
     zone: Zone = None,
@@ -274,11 +284,13 @@ def digest(
     json_: AsJson = False,
 ) -> None:
     """The weekly digest of a channel: how it felt, what moved it, what was talked about."""
+    unused = {"--week": week, "--sample": sample, "--zone": zone, "--chart": chart, "--dark": dark}
+    _apart("--dry-run", dry_run, unused)
     if dry_run:
         _dry_run(channel, database, json_)
         return
     where = f"#{channel.removeprefix('#')}" if channel else "everywhere"
-    _answer(f"digest {where} {week}", database, sample, zone, chart, dark, json_)
+    _answer(f"digest {where} {week or 'last week'}", database, sample, zone, chart, dark, json_)
 
 
 def _dry_run(channel: str | None, database: str | None, json_: bool) -> None:
@@ -308,6 +320,9 @@ def _answer(
 ) -> None:
     from bot import app
     from bot.answer import Answer, answer_as_json
+
+    if dark and chart is None:
+        raise typer.BadParameter("--dark is about a picture: add --chart FILE.")
 
     async def work(settings: Settings) -> Answer:
         async with app.opened(settings, database=database, sample=sample, existing=True) as opened:
@@ -362,6 +377,8 @@ def analyze(
 
     if text is None and not jsonl:
         raise typer.BadParameter("Give a message, or - to read messages from standard input.")
+    if jsonl and text not in (None, "-"):
+        raise typer.BadParameter("--jsonl reads standard input: leave the message out, or write - for it.")
     if text is not None and text != "-":
 
         async def one(settings: Settings) -> Analysis:
@@ -406,7 +423,7 @@ def evaluate(
         Path | None, typer.Option(help="Write confusion and reliability to this PNG file (one labelled file).")
     ] = None,
     show_errors: Annotated[
-        int, typer.Option(metavar="N", help="Show N misread lines. They are your messages: mind who looks on.")
+        int, typer.Option(metavar="N", min=0, help="Show N misread lines. They are your messages: mind who looks on.")
     ] = 0,
     json_: AsJson = False,
 ) -> None:
@@ -425,6 +442,7 @@ def evaluate(
         raise typer.BadParameter("--picture draws one labelled file.")
     if against is not None and (behaviour or picture is not None or not files):
         raise typer.BadParameter("--against compares on labelled files, without --behaviour and --picture.")
+    _apart("--behaviour", behaviour, {"--lower-cased": lower_cased})
     with Progress(TextColumn("Reading"), BarColumn(), TextColumn("{task.completed:,}"), console=err,
                   disable=not err.is_terminal, transient=True) as bar:  # fmt: skip
         task = bar.add_task("", total=None)

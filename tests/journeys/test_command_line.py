@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import stat
@@ -15,7 +16,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from typer.testing import CliRunner
 
+from bot.cli import cli
 from tests.journeys.command import ROOT, SAMPLE, command, roomtone
 
 
@@ -273,6 +276,31 @@ def test_a_mistyped_database_is_not_made(tmp_path, verb):
     done = roomtone(*verb, database=tmp_path / "mistyped.db", key="")
 
     assert "no database" in done.stdout + done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["digest", "--dry-run", "--week", "2026-W10"], "--dry-run and --week don't go together"),
+        (["digest", "--dry-run", "--sample"], "--dry-run and --sample don't go together"),
+        (["digest", "--dry-run", "--zone", "Europe/Berlin"], "--dry-run and --zone don't go together"),
+        (["digest", "--dry-run", "--chart", "x.png"], "--dry-run and --chart don't go together"),
+        (["ask", "mood", "--dark"], "add --chart FILE"),
+        (["digest", "--dark"], "add --chart FILE"),
+        (["analyze", "--jsonl", "texts.jsonl"], "--jsonl reads standard input"),
+        (["reanalyze", "--channel", "general"], "name their PATHs"),
+        (["reanalyze", "--workspace", "T1"], "name their PATHs"),
+        (["evaluate", "--behaviour", "--lower-cased"], "--behaviour and --lower-cased don't go together"),
+        (["slack", "manifest", "--http", "https://bot.example", "--scopes"], "--scopes and --http don't go together"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_an_option_that_would_be_ignored_is_refused(tmp_path, arguments, says):
+    asked = CliRunner().invoke(cli, arguments, env={"ROOMTONE_DATABASE_URL": f"sqlite:///{tmp_path / 'none.db'}"})
+
+    assert asked.exit_code == 2
+    assert says in " ".join(re.sub(r"[│╭╮╰╯─]", " ", asked.output).split())
     assert list(tmp_path.iterdir()) == []
 
 
