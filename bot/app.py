@@ -30,12 +30,13 @@ from bot.answer import Answer
 from bot.answers import Answers
 from bot.chart import Charts
 from bot.errors import AlreadyRunning, ConfigurationError, NoDatabase, OtherKey, QuestionError, RoomtoneError
+from bot.grammar import parse
 from bot.importing import Report, bring_in
 from bot.ingest import Ingest
 from bot.keys import given_key, kept_key, key_path
 from bot.message import Platform
 from bot.privacy import Key, Pseudonyms
-from bot.question import Place, Subject, parse
+from bot.question import Place, Subject
 from bot.rereading import Reread, read_again
 from bot.settings import PREFIX, Settings
 from bot.shapes import planned_as_json

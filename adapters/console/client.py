@@ -23,9 +23,10 @@ from bot.analysis import Analysis, Analyzer
 from bot.answer import Answer
 from bot.answers import Answers
 from bot.errors import QuestionError, RoomtoneError
+from bot.grammar import parse
 from bot.ingest import Ingest
 from bot.privacy import Pseudonyms
-from bot.question import SUBJECTS, Place, parse
+from bot.question import SUBJECTS, Place
 from bot.wording import signed
 
 WELCOME = "Roomtone, on what you have imported."

@@ -14,9 +14,10 @@ from cachetools import TTLCache
 from adapters.discord.translate import author
 from bot.answer import Answer
 from bot.errors import QuestionError
+from bot.grammar import parse
 from bot.message import Channel, Platform, Window
 from bot.privacy import Pseudonyms
-from bot.question import Place, Question, Subject, parse
+from bot.question import Place, Question, Subject
 from bot.store import Readings
 from bot.trends import Trends
 

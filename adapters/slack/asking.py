@@ -20,9 +20,10 @@ from adapters.slack.translate import Us
 from bot import orders
 from bot.answer import Answer, Visibility
 from bot.errors import FAILED, PlatformError, QuestionError, RoomtoneError
+from bot.grammar import parse
 from bot.message import Platform
 from bot.privacy import Pseudonyms
-from bot.question import Order, Place, Question, parse
+from bot.question import Order, Place, Question
 
 WORKING = "Reading the room …"
 AT_ONCE = 0.1

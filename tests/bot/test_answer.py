@@ -12,8 +12,9 @@ import pytest
 from bot.analysis import Kind
 from bot.answer import Answer, Visibility, answer_as_json
 from bot.answers import Answers
+from bot.grammar import parse
 from bot.message import ChannelSeen, Message, Pseudonym, Window
-from bot.question import Place, Question, Side, Span, Subject, parse
+from bot.question import Place, Question, Side, Span, Subject
 from bot.store import Alias, InboxCount, LeftOut
 from bot.trends import Trends
 from storage import Storage

@@ -9,8 +9,9 @@ import pytest
 
 from bot.answer import ChartKind
 from bot.errors import QuestionError
+from bot.grammar import parse
 from bot.message import Window
-from bot.question import Side, Span, Subject, parse
+from bot.question import Side, Span, Subject
 from tests.bot.readings_example import Read, a_read
 from tests.bot.test_answer import HERE, LAST_WEEK, THERE, ask
 from tests.bot.test_trends import AFTER, MONDAY, UTC_ZONE, a_week, weeks

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot import question as questions
-from bot import when
+from bot import grammar, when
 from bot.analysis import Kind
 from bot.errors import QuestionError
 from bot.message import Channel, Platform
@@ -45,7 +44,7 @@ ASIDE = re.compile(r" \(.*\)$")
 
 
 def parse(text: str, *, here: Place | None = DEV, places: tuple[Place, ...] = PLACES) -> Question:
-    return questions.parse(text, places=places, here=here, now=NOW, zone=BERLIN, asker=an_author())
+    return grammar.parse(text, places=places, here=here, now=NOW, zone=BERLIN, asker=an_author())
 
 
 def summary(question: Question) -> str:

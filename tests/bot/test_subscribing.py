@@ -10,8 +10,9 @@ import pytest
 from bot.answer import Answer
 from bot.answers import Answers
 from bot.errors import QuestionError
+from bot.grammar import parse
 from bot.message import Channel, Platform
-from bot.question import Place, parse
+from bot.question import Place
 from bot.schedule import Due, Sort, State, Subscription, Times
 from bot.subscribing import Subscribing
 from bot.trends import Trends

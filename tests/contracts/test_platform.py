@@ -23,10 +23,11 @@ from adapters.discord.render import literal
 from adapters.discord.translate import room
 from adapters.slack.render import spoken
 from bot.answers import Answers
+from bot.grammar import parse
 from bot.ingest import Ingest
 from bot.message import Channel, ChannelSeen, Deletion, Message, Platform, Reaction, Window
 from bot.privacy import Pseudonyms
-from bot.question import Place, parse
+from bot.question import Place
 from bot.schedule import Sort, Times
 from bot.subscribing import Subscribing
 from bot.trends import Trends

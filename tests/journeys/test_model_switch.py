@@ -17,9 +17,9 @@ from aiohttp.web import Request, StreamResponse
 from adapters.exports import open_export
 from bot.answer import Answer
 from bot.app import App, opened
+from bot.grammar import parse
 from bot.importing import Aside, Line
 from bot.message import Event
-from bot.question import parse
 from bot.settings import Settings
 from tests.bot.test_app import hosted_at
 from tests.journeys.command import KEY, ROOT, SAMPLE, command
