@@ -104,7 +104,8 @@ _OPENINGS: tuple[tuple[re.Pattern[str], Subject], ...] = tuple(
             Subject.PATTERN,
         ),
         (
-            rf"(?:the )?(?:{_SUPERLATIVE}) (?:times?|hours?|(?:week)?days?)(?: of (?:the )?(?:day|week))?\b",
+            r"(?:the )?(?:happiest|saddest|calmest|busiest|quietest) (?:times?|hours?|(?:week)?days?)"
+            r"(?: of (?:the )?(?:day|week))?\b",
             Subject.PATTERN,
         ),
         (r"why (?:is|are|was|were|did|do|does|has|have)\b", Subject.DIGEST),

@@ -31,9 +31,9 @@ IDLE = word_set(
     "a about all also am an and any are around at been being by came can channel channels come could current did do "
     "does doing during everybody everyone far feel feeling feelings feels felt for from get gets getting give going "
     "got had happen happened has have hello hey hi how how's i in is it its just lately main me mood most my now of "
-    "often on our out over overall people please right roomtone see sentiment show so some team tell thank thanks "
-    "that the their them there these they things think this throughout to top up us was we were what what's whats "
-    "which who with within would you your & +"
+    "often on our out over overall people please recently right roomtone see sentiment show so some team tell thank "
+    "thanks that the their them there these they things think this throughout to top up us was we were what what's "
+    "whats which who with within would you your & +"
 )
 """Words that carry no meaning of their own in a question."""
 
@@ -114,6 +114,7 @@ _EVERYWHERE = re.compile(
 )
 _WORD = re.compile(r"[^\s,;()]+")
 _NAMES_JOINED = re.compile(r"[,;]|/(?=#)")
+_POSSESSIVE = re.compile(r"(?<=\S)'s(?=\s|$)")
 _HASH_WORD = re.compile(r" *(#[^\s,;()]+)")
 
 
@@ -133,6 +134,9 @@ def pieces(text: str, start: int, asking: Asking, *, bare_to: bool = True, namin
             or (text[place] in TRAILING and text[place + 1 : place + 2] in ("", " "))
         ):
             place += 1
+            continue
+        if place > start and (possessive := _POSSESSIVE.match(text, place)):  # '#general's mood'
+            place = possessive.end()
             continue
         part = _part(text, place, asking, bare_to=bare_to)
         if part.text:

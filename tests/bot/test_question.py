@@ -204,6 +204,7 @@ UNDERSTOOD = (
     ("compare this week with the same week last year", "compare dev @ this week | dev @ 24–25 November 2025"),
     ("compare march with the same time a year ago", "compare dev @ March | dev @ March 2025"),
     ("compare today with the same day last week", "compare dev @ today | dev @ 17 November"),
+    ("#general's mood recently", "mood general @ last 30 days"),
     ("top 5 products this month", "entities dev @ this month kind=product"),
     ("what topics came up last week?", "entities dev @ last week"),
     ("what are people saying in #general?", "entities general @ last 30 days"),
@@ -338,8 +339,9 @@ def test_what_was_probably_meant_comes_first(text: str, nearest: str):
     [
         *(
             (text, "I don't know how to answer that: begin with 'mood', 'entities' or 'help'.")
-            for text in ("ok", "great!", "thank you", "hi there", "is that good?")
+            for text in ("ok", "great!", "thank you", "hi there", "is that good?", "best!")
         ),
+        ("best day ever!", "I understood only a part of that."),
         ("mood gibberish", "I understood only a part of that."),
         ("fly me to the moon", "I don't know how to answer that: begin with 'mood', 'entities' or 'help'."),
         ("mood next week", "That lies in the future: ask about a time that has begun."),
