@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import resource
 import sys
 from collections.abc import Callable, Sequence
@@ -104,6 +105,7 @@ def multiplications(model: str) -> dict[str, Task]:
     fraction of the peak. Each core multiplies by itself, as the model does. The text it is given is the number of
     tokens.
     """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # or it reports to Microsoft
     import numpy as np
     import onnx
     import onnxruntime

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +13,9 @@ from hypothesis import settings
 
 from bot.privacy import Key
 from storage import Storage, open_storage
+
+# ONNX Runtime's telemetry opens sockets that pytest-socket doesn't see.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 KEY = Key(bytes(range(32)))
 

@@ -119,6 +119,9 @@ class Reader:
     BATCH_TEXTS = 256
 
     def __init__(self, folder: Path = FOLDER, *, threads: int | None = None) -> None:
+        # ONNX Runtime writes a device id into the home folder and sends Microsoft which models are run, from 1.29 on
+        # also on Linux, unless this is set before it is imported.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         import onnxruntime  # 150 ms: paid in the worker thread, not at start
 
         self.facts = Facts.load(folder / "model.json")

@@ -47,6 +47,17 @@ def test_an_entity_says_where_it_stands_in_the_text_as_given(empty):
     ]
 
 
+def test_reading_leaves_nothing_in_the_home_folder_and_reports_to_nobody(empty, tmp_path):
+    line, environment = command("analyze", "good morning", database=empty)
+    # Without these, which keep ONNX Runtime from reporting too, as on a machine where Roomtone runs.
+    plain = {name: value for name, value in environment.items() if name not in {"CI", "ORT_DISABLE_TELEMETRY"}}
+    home = tmp_path / "home"
+    home.mkdir()
+    subprocess.run(line, env=plain | {"HOME": str(home), "USERPROFILE": str(home)}, cwd=ROOT, check=True, timeout=60)
+
+    assert list(home.rglob("*")) == []
+
+
 def test_a_line_that_is_no_object_is_named_and_the_rest_is_read(empty):
     given = '{"text": "two\\nlines"}\nnonsense\n{"text": "\\ud800 alone"}\n'
     done = roomtone("analyze", "--jsonl", "-", database=empty, given=given)
