@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from bot.errors import ConfigurationError
+
 PATH = "/slack/events"
 
 SCOPES: Mapping[str, str] = {
@@ -46,7 +48,14 @@ LONG_DESCRIPTION = (
 
 
 def manifest(url: str | None = None) -> dict[str, Any]:
-    """The manifest for Socket Mode or, with the public address `url` (https://chat.example.com), for HTTP."""
+    """The manifest for Socket Mode or, with the public address `url` (https://chat.example.com), for HTTP.
+
+    Raises ConfigurationError for an address that isn't https, which Slack refuses.
+    """
+    if url is not None and not url.startswith("https://"):
+        raise ConfigurationError(
+            f"Slack sends to https addresses alone: give one like https://chat.example.com, not {url}."
+        )
     request = {} if url is None else {"request_url": url.rstrip("/") + PATH}
     command: dict[str, Any] = {
         "command": "/roomtone",

@@ -10,6 +10,7 @@ import pytest
 
 from adapters.slack.checks import examined
 from adapters.slack.manifest import OPTIONAL_SCOPES, SCOPES, explained, manifest, written
+from bot.errors import ConfigurationError
 from tests.adapters.slack.conftest import access_to
 from tests.servers import slack as server
 
@@ -34,6 +35,12 @@ def test_over_sockets_nothing_needs_an_address():
 
     assert made["settings"]["socket_mode_enabled"] is True
     assert "url" not in written()
+
+
+@pytest.mark.parametrize("url", ["http://chat.example.com", "chat.example.com"])
+def test_an_address_that_slack_refuses_is_refused_before_it_is_pasted(url: str):
+    with pytest.raises(ConfigurationError, match="https addresses alone"):
+        manifest(url)
 
 
 def test_over_http_all_three_ways_in_have_the_address():
