@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import getpass
-import os
 import signal
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
@@ -43,6 +42,7 @@ from bot.shapes import planned_as_json
 from bot.subscribing import Subscribing
 from bot.supervision import kept_up, together
 from bot.trends import Trends
+from bot.wording import counted
 from bot.writer import Writer
 from storage import Storage, check, open_storage
 
@@ -387,7 +387,7 @@ async def examine(settings: Settings, *, database: str | None, retry: bool = Fal
     """Look at everything that can be wrong, `retry` what was set aside; never raises for what it finds."""
     url = database or settings.database_url
     known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
-    findings = [*doctor.installation(), *doctor.environment(os.environ, known)]
+    findings = [*doctor.installation(), *doctor.environment(Settings.given(), known)]
     here = settings.model_copy(update={"database_url": url})
     findings += await readers.examined(here, _account(here))
     started: Mapping[str, Collection[int]] = {}
@@ -396,7 +396,11 @@ async def examine(settings: Settings, *, database: str | None, retry: bool = Fal
             channels = await app.storage.readings.channels()
             messages = sum(summary.messages for summary in channels)
             findings.append(
-                doctor.Finding("database", True, f"{url}: {messages:,} messages read in {len(channels):,} channels.")
+                doctor.Finding(
+                    "database",
+                    True,
+                    f"{url}: {counted(messages, 'message')} read in {counted(len(channels), 'channel')}.",
+                )
             )
             if retry:
                 await app.storage.inbox.try_again()

@@ -77,10 +77,10 @@ def _sqlite() -> Finding:
 
 
 def environment(variables: Iterable[str], known: Sequence[str]) -> Iterator[Finding]:
-    """Variables that begin like ours but are no setting: a misspelling would otherwise go unnoticed."""
-    strangers = sorted(name for name in variables if name.upper().startswith("ROOMTONE_") and name.upper() not in known)
+    """Variables, in capitals, that begin like ours but are no setting: a misspelling would otherwise go unnoticed."""
+    strangers = sorted(name for name in variables if name.startswith("ROOMTONE_") and name not in known)
     for name in strangers:
-        close = get_close_matches(name.upper(), known, n=1)
+        close = get_close_matches(name, known, n=1)
         meant = f" Did you mean {close[0]}?" if close else " Take it out, or see .env.example for the settings."
         yield Finding("settings", False, f"{name} is no setting.{meant}")
     if not strangers:

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from bot.errors import ConfigurationError
 
@@ -92,7 +93,7 @@ class Settings(BaseSettings):
     slack_host: str = "127.0.0.1"
     """Slack over HTTP: the address to listen on. Slack itself must reach it with https, through a proxy of yours."""
 
-    slack_port: int = 3000
+    slack_port: Annotated[int, Field(ge=1, le=65_535)] = 3000
     """Slack over HTTP: the port to listen on."""
 
     slack_api: str = "https://slack.com/api/"
@@ -173,14 +174,23 @@ class Settings(BaseSettings):
     """The most characters sent in a month. Empty: as many as the requests carry."""
 
     @classmethod
-    def read(cls, *, env_file: Path | None = None) -> Settings:
-        """The settings in force. Raises ConfigurationError that names the variable and what it should look like."""
+    def read(cls) -> Settings:
+        """The settings in force. Raises ConfigurationError that says what is wrong with the variable or with `.env`."""
         try:
-            return cls(_env_file=env_file) if env_file else cls()
+            return cls()
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             name = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
             raise ConfigurationError(f"{name}: {first['msg'].removeprefix('Value error, ')}.") from None
+        except OSError as error:
+            raise ConfigurationError(f"The file .env can't be read ({error.strerror}); check its owner.") from None
+        except UnicodeDecodeError:
+            raise ConfigurationError("The file .env isn't UTF-8 text; save it as such.") from None
+
+    @classmethod
+    def given(cls) -> frozenset[str]:
+        """The names, in capitals, of every variable of the environment and of `.env`, ours or not."""
+        return frozenset(name.upper() for name in (*os.environ, *DotEnvSettingsSource(cls).env_vars))
 
 
 def example() -> str:

@@ -118,7 +118,7 @@ class Checkpoint:
         if missing:
             models = " and ".join(source.model for source in (self._sentiment, self._entities) if source)
             raise ConfigurationError(
-                f"Reading with {models} needs {' and '.join(missing)}. "
+                f"Reading with {models} needs {', '.join(missing)}. "
                 f'Install them: .venv/bin/pip install -e ".[checkpoint]" (`make run` does it too).'
             )
         return self
