@@ -26,13 +26,11 @@ from bot.errors import QuestionError, RoomtoneError
 from bot.grammar import parse
 from bot.ingest import Ingest
 from bot.privacy import Pseudonyms
-from bot.question import SUBJECTS, Place
+from bot.question import SUBJECTS, Place, Question
 from bot.wording import signed
 
 WELCOME = "Roomtone, on what you have imported."
-WELCOME_TO_SAMPLE = (
-    "Roomtone, on a made-up workspace: nothing is imported yet. `roomtone import PATH` brings your own export in."
-)
+WELCOME_TO_SAMPLE = "Roomtone, on a made-up workspace. `roomtone import PATH` brings your own export in."
 
 OWN_COMMANDS = {
     "join": "/join #channel     type and ask in another channel",
@@ -91,6 +89,8 @@ class Terminal:
         if not line.startswith("/"):
             if self._may_talk:
                 await self._say(line)
+                if self._is_question(line):
+                    self._tell(f"  To ask it, begin with a slash: /{line}")
             else:
                 self._tell("What you type here would be counted as if it had been said there: ask with a slash.")
             return True
@@ -113,14 +113,7 @@ class Terminal:
     async def ask(self, text: str) -> Answer | None:
         """Answer a question on the screen; None if it wasn't one."""
         try:
-            question = parse(
-                text,
-                places=self._places,
-                here=self._here,
-                now=datetime.now(UTC),
-                zone=self._zone,
-                asker=author(self._who, self._here.channel, self._pseudonyms),
-            )
+            question = self._parsed(text)
             answer = await self._answers.answer(question, visible=self._places)
         except QuestionError as error:
             self._tell(str(error), style="yellow")
@@ -135,6 +128,23 @@ class Terminal:
             self._tell("Nothing is posted into a terminal: a Roomtone that runs with its platform's tokens posts it.")
         self._console.print()
         return answer
+
+    def _parsed(self, text: str) -> Question:
+        return parse(
+            text,
+            places=self._places,
+            here=self._here,
+            now=datetime.now(UTC),
+            zone=self._zone,
+            asker=author(self._who, self._here.channel, self._pseudonyms),
+        )
+
+    def _is_question(self, line: str) -> bool:
+        try:
+            self._parsed(line)
+        except QuestionError:
+            return False
+        return True
 
     async def _say(self, line: str) -> None:
         by = author(self._who, self._here.channel, self._pseudonyms)
@@ -168,7 +178,9 @@ class Terminal:
             while True:
                 try:
                     yield await session.prompt_async(self._prompt(), completer=self._completer())
-                except (EOFError, KeyboardInterrupt):
+                except KeyboardInterrupt:
+                    continue  # Ctrl-C drops the line that is being typed, as in a shell
+                except EOFError:
                     return
 
     def _prompt(self) -> FormattedText:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from zoneinfo import ZoneInfo
 import plotext
 from rich.bar import Bar as RichBar
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -42,7 +44,7 @@ def render(answer: Answer, *, width: int = 80) -> RenderableType:
     if answer.chart is not None:
         parts.append(Padding(chart(answer.chart, width=min(width, WIDEST_CHART)), (1, 0, 0, 0)))
     if answer.table is not None and answer.table.rows:
-        parts.append(Padding(table(answer.table), (1, 0, 0, 0)))
+        parts.append(Padding(_Table(answer.table), (1, 0, 0, 0)))
     for link in answer.links:
         # A terminal can't open a message, so it names the place a person would look for.
         parts.append(Text(literal(f"→ {link.words}"), style="cyan"))
@@ -54,8 +56,28 @@ def render(answer: Answer, *, width: int = 80) -> RenderableType:
     return Group(*parts)
 
 
-def table(shown: Table) -> RichTable:
-    """A table of plain text cells."""
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table or, where the screen is too narrow for whole words side by side, its rows one below the other."""
+
+    shown: Table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        drawn = _table(self.shown)
+        needed = Measurement.get(console, options.update_width(sys.maxsize), drawn).minimum
+        yield drawn if needed <= options.max_width else _rows(self.shown)
+
+
+def _rows(shown: Table) -> RenderableType:
+    titles = [column.title for column in shown.columns[1:]]
+    parts: list[RenderableType] = []
+    for first, *rest in shown.rows:
+        said = " · ".join(f"{title} {cell}" for title, cell in zip(titles, rest, strict=True) if cell)
+        parts += [Text(literal(first), style="bold"), Padding(Text(literal(said)), (0, 0, 0, 2))]
+    return Group(*parts)
+
+
+def _table(shown: Table) -> RichTable:
     drawn = RichTable(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column in shown.columns:
         drawn.add_column(Text(literal(column.title)), justify="right" if column.align is Align.RIGHT else "left")
@@ -101,7 +123,7 @@ def _lines(shown: Chart, width: int) -> RenderableType:
             line = figure.signal([_middle(p) for p in piece], [p.estimate for p in piece], marker=marker)
             line.lines()
             figure.draw(line)
-    steps = [point for point in shown.series[0].points]
+    steps = shown.series[0].points
     every = max(1, len(steps) // max(1, width // 12))
     labelled = steps[::every]
     figure.ruler("x").lim(steps[0].start.timestamp(), steps[-1].end.timestamp())

@@ -8,8 +8,8 @@ from typing import Literal
 import pytest
 from rich.console import Console
 
-from adapters.console.render import analysed, chart
-from bot.answer import Bar, Chart, ChartKind, Point, Series
+from adapters.console.render import analysed, chart, render
+from bot.answer import Align, Answer, Bar, Chart, ChartKind, Column, Point, Series, Table
 from tests.examples import ANGRY, AT, GLAD, HOUR, an_analysis
 
 MOODS = (-22.4, -0.02, 4.0)
@@ -56,6 +56,18 @@ def test_without_colours_a_heat_map_is_told_in_words():
 
     assert shown(drawn).strip() == "Mood by hour: lowest −22."
     assert "██" in shown(drawn, "truecolor")
+
+
+@pytest.mark.parametrize("width", [24, 40, 100])
+def test_a_table_keeps_its_words_whole_on_a_narrow_screen(width: int):
+    columns = (Column("name"), Column("kind"), Column("people", Align.RIGHT), Column("messages", Align.RIGHT))
+    told = Answer("Names", (), table=Table(columns, (("Kubernetes", "organization", "12", "345"),)))
+    written = io.StringIO()
+    Console(file=written, width=width).print(render(told, width=width))
+
+    shown = written.getvalue()
+    assert {"Kubernetes", "organization", "people", "12", "messages", "345"} <= set(shown.split())
+    assert max(map(len, shown.splitlines())) <= width
 
 
 def test_the_score_of_one_message_has_its_sign_and_unit_as_moods_have():
