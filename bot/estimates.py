@@ -572,23 +572,33 @@ def _shared(levels: Sequence[_Level]) -> float:
 
 
 def _together(window: _Window, voice: Floats, expected: Floats) -> float:
-    """What authors who write in the same step share, as variance of the mean weighted by `voice`.
+    """What authors who write at the same time share, as variance of the mean weighted by `voice`.
 
     The difference between step-clustered and (author × step)-clustered variance, the last two terms of two-way
-    clustering (Cameron, Gelbach & Miller 2011, equation 2.3), each with its own small-sample factor 1/(1 - Σ weight²).
-    Unbiased, so it may be negative; zero where there are too few steps to tell.
+    clustering (Cameron, Gelbach & Miller 2011, equation 2.3). Conversations go on into the next step, so both have the
+    products of neighbouring steps with half their weight (Newey & West 1987 with one lag; Driscoll & Kraay 1998;
+    Thompson 2011). Each has its own small-sample factor, 1/(1 - the same sum of weights). Unbiased but for that half,
+    so it may be negative; zero where there are too few steps to tell.
     """
     cells = window.cells
     if not len(cells.author):
         return 0.0
     share_of_author = voice[cells.author] / window.messages[cells.author]
-    pull = share_of_author * (cells.total - cells.messages * expected[cells.author])
-    weight = share_of_author * cells.messages
     step = cells.step - cells.step.min()
-    step_weights, cell_weights = _squared(_sums(step, weight)), _squared(weight)
+    cell = cells.author * (int(step.max()) + 2) + step  # nobody's last step is right before another's first
+    order = np.argsort(cell)
+    before = np.flatnonzero(np.diff(cell[order]) == 1)
+
+    def squared(values: Floats) -> tuple[float, float]:
+        steps = _sums(step, values)
+        again = values[order[before]] * values[order[before + 1]]
+        return _squared(steps) + float((steps[:-1] * steps[1:]).sum()), _squared(values) + float(again.sum())
+
+    step_weights, cell_weights = squared(share_of_author * cells.messages)
     if step_weights > MOSTLY_ONE or cell_weights > MOSTLY_ONE:
         return 0.0
-    return _squared(_sums(step, pull)) / (1 - step_weights) - _squared(pull) / (1 - cell_weights)
+    steps, alone = squared(share_of_author * (cells.total - cells.messages * expected[cells.author]))
+    return steps / (1 - step_weights) - alone / (1 - cell_weights)
 
 
 def _sums(place: Integers, values: Floats, places: int = 0) -> Floats:

@@ -104,6 +104,31 @@ def test_conversations_that_pull_several_at_once_widen_the_interval():
     assert widths[1].high - widths[1].low > 1.5 * plain[1]
 
 
+def test_a_conversation_that_goes_on_in_the_next_step_widens_the_interval_too():
+    def talk(days: dict[int, tuple[int, int]]) -> list[Voice]:
+        """Each day a conversation of two, of a score of its own, and of two others on the day that it goes on."""
+        return [
+            a_voice(4 * number + author, score + 0.05 * author, step=day)
+            for number, (score, both) in enumerate(zip((0.5, -0.4, 0.3, -0.6, 0.2), days.values(), strict=True))
+            for author, day in enumerate((both[0], both[0], both[1], both[1]))
+        ]
+
+    once = talk({n: (5 * n, 5 * n + 2) for n in range(5)})
+    on = talk({n: (5 * n, 5 * n + 1) for n in range(5)})
+
+    widths = [mood.high - mood.low for mood in (known(estimates.mood(voices)) for voices in (once, on))]
+    assert widths[1] > 1.1 * widths[0]
+
+
+def test_somebody_who_writes_two_days_in_a_row_is_no_conversation():
+    once = [a_voice(author, score) for author, score in enumerate(SCORES)]
+    twice = [a_voice(author, score, step=3 * author + day) for author, score in enumerate(SCORES) for day in range(2)]
+
+    plain, both = (known(estimates.mood(voices)) for voices in (once, twice))
+
+    assert (both.low, both.high) == pytest.approx((plain.low, plain.high))
+
+
 @pytest.mark.parametrize(
     ("voices", "expected"),
     [
