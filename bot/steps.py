@@ -12,6 +12,9 @@ from bot.message import Window
 
 HOUR = timedelta(hours=1)
 
+FIVE_MONTHS = timedelta(weeks=18, hours=1)
+"""A longer window has days of five months, or more, in it."""
+
 LONGER = {Unit.HOUR: Unit.DAY, Unit.DAY: Unit.WEEK, Unit.WEEK: Unit.MONTH, Unit.MONTH: Unit.QUARTER}
 """The step of a chart about a few of the messages, by that of one about all of them."""
 
@@ -29,9 +32,12 @@ def step_for(window: Window) -> Unit:
 
 
 def step_for_names(window: Window) -> Unit:
-    """As `step_for`, for messages that name something: few a week, so that a long window is looked at by months."""
+    """As `step_for`, for messages that name something, few a week: a long window is looked at in longer steps.
+
+    Always in five steps or more, where there are as many days: in two, nobody can tell what people share in one.
+    """
     step = step_for(window)
-    return LONGER[step] if step in (Unit.WEEK, Unit.MONTH) else step
+    return LONGER[step] if window.end - window.start > FIVE_MONTHS else step
 
 
 def aligned(window: Window) -> Window:

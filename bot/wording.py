@@ -261,7 +261,7 @@ def dates_of(window: Window, zone: ZoneInfo) -> str:
 
 
 def step_name(window: Window, step: Unit, zone: ZoneInfo) -> str:
-    """A chart's step as its axis or alt text names it: '14:00', 'Mon 2 March', 'the week of 2 March', 'March 2026'."""
+    """A chart's step as its alt text names it: 'Mon 14:00', 'Mon 2 March', 'the week of 2 March', 'March 2026'."""
     local = window.start.astimezone(zone)
     match step:
         case Unit.HOUR:
@@ -270,6 +270,8 @@ def step_name(window: Window, step: Unit, zone: ZoneInfo) -> str:
             return f"the week of {local.day} {local:%B}"
         case Unit.MONTH:
             return f"{local:%B %Y}"
+        case Unit.QUARTER:
+            return f"Q{(local.month + 2) // 3} {local.year}"
         case _:
             return f"{local:%a} {local.day} {local:%B}"
 

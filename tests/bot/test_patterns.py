@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -84,6 +85,17 @@ async def test_names_are_drawn_beside_each_other():
     assert answer.chart is not None
     assert answer.chart.kind is ChartKind.MULTIPLES
     assert [(series.name, len(series.points)) for series in answer.chart.series] == [("Jenkins", 4), ("Kafka", 4)]
+
+
+async def test_quarters_of_several_years_are_told_as_such():
+    reads = [read for week in range(-70, 1) for read in a_week(week, entities=("Jenkins",))]
+    two_years = Side((HERE,), Span(Window(MONDAY - 104 * WEEK, MONDAY + WEEK), "last 2 years"))
+
+    answer = await ask(reads, Subject.TRENDS, two_years)
+
+    assert answer.chart is not None
+    assert answer.chart.title == "Names in #general by quarter"
+    assert re.match(r"Jenkins: from \+\d+ for Q4 2024 to \+\d+ for Q1 2026; lowest", answer.chart.alt)
 
 
 async def test_a_name_that_is_spoken_of_otherwise_than_usual_is_told():

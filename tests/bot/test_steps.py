@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.days import Unit
 from bot.message import Window
-from bot.steps import aligned, cut, end_of, shifted, step_for
+from bot.steps import aligned, cut, end_of, shifted, step_for, step_for_names
 from tests.examples import AT, DAY, HOUR, WEEK
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -33,6 +33,24 @@ def local(*when: int, zone: ZoneInfo = BERLIN) -> datetime:
 )  # fmt: skip
 def test_the_step_grows_with_the_window(length: timedelta, unit: Unit):
     assert step_for(Window(AT, AT + length)) is unit
+
+
+@pytest.mark.parametrize(
+    ("length", "unit"),
+    [
+        (2 * DAY, Unit.HOUR), (35 * DAY, Unit.DAY), (36 * DAY, Unit.WEEK), (126 * DAY, Unit.WEEK),
+        (127 * DAY, Unit.MONTH), (366 * DAY, Unit.MONTH), (367 * DAY, Unit.QUARTER),
+    ],
+)  # fmt: skip
+def test_names_are_looked_at_in_longer_steps_over_many_weeks(length: timedelta, unit: Unit):
+    assert step_for_names(Window(AT, AT + length)) is unit
+
+
+@given(days=st.integers(3, 4000), start=st.datetimes(datetime(1980, 1, 1), datetime(2030, 1, 1)))
+def test_no_window_of_names_has_only_a_few_steps(days: int, start: datetime):
+    whole = Window(start.replace(tzinfo=UTC), start.replace(tzinfo=UTC) + days * DAY)
+
+    assert len(cut(whole, step_for_names(whole), BERLIN)) >= min(days, 5)
 
 
 def test_a_week_in_which_summer_time_begins_has_seven_days_one_of_them_short():

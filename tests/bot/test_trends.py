@@ -185,12 +185,15 @@ async def test_names_can_be_asked_for_by_kind():
     assert [each.tally.name for each in found] == ["Berlin"]
 
 
-async def test_a_name_in_a_list_has_the_mood_that_asking_for_it_gives():
-    trends = Trends(ReadingsExample([*weeks(-8, -1), *a_week(entities=("Jenkins",), shift=-0.2)]))
+@pytest.mark.parametrize("before", [0, 8, 30, 60])
+async def test_a_name_in_a_list_has_the_mood_that_asking_for_it_gives(before: int):
+    named = [read for week in range(-before, 1) for read in a_week(week, entities=("Jenkins",), shift=week % 3 * 0.1)]
+    trends = Trends(ReadingsExample([*weeks(-8, -1), *named]))
+    asked = Window(THIS_WEEK.start - before * WEEK, THIS_WEEK.end), UTC_ZONE, AFTER
 
-    (listed,) = await trends.entities([GENERAL], THIS_WEEK, UTC_ZONE, AFTER)
+    (listed,) = await trends.entities([GENERAL], *asked)
 
-    assert listed.mood == (await trends.entity([GENERAL], "jenkins", THIS_WEEK, UTC_ZONE, AFTER)).mood
+    assert listed.mood == (await trends.entity([GENERAL], "jenkins", *asked)).mood
 
 
 async def test_the_messages_that_moved_a_week_are_found_by_what_they_name():
