@@ -46,8 +46,10 @@ def has_come_back(reading: Reading) -> bool:
 
     Between this and `has_dropped` nothing changes: a mood that hovers at the edge raises one alert, not one a day.
     """
-    usual = reading.usual
-    return usual is not None and usual.mood.estimate > -SHARP / 2 and not _is_sure(reading)
+    if reading.usual is None:
+        return False
+    points = reading.usual.mood.estimate
+    return points > -SHARP / 2 and (points >= 0 or not _is_sure(reading))
 
 
 def alert(place: Place, reading: Reading, before: Reading, drivers: Sequence[Driver], zone: ZoneInfo) -> Answer:
