@@ -41,6 +41,9 @@ CHANNELS = 6
 
 METHOD = "Each person weighs the same; a change is told only if its 95 % interval leaves zero out."
 
+TOGETHER = "The more channels are looked at, the clearer a change must be to be told."
+"""Of a team: in a table of many, one interval or another leaves zero out by chance."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Week:
@@ -128,7 +131,7 @@ class Digests:
         return Answer(
             title=title,
             lines=tuple(lines),
-            footnote=f"{rests_on(together)} {METHOD} {_order(ranked)} {unknown}".rstrip(),
+            footnote=f"{rests_on(together)} {METHOD} {TOGETHER} {_order(ranked)} {unknown}".rstrip(),
             table=Table(_TEAM_COLUMNS, tuple(_team_row(week) for week in ranked)),
             chart=multiples(f"Mood by {step.value}", drawn, step, zone),
             window=together.window,

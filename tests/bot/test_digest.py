@@ -170,6 +170,7 @@ async def test_the_more_channels_are_looked_at_the_clearer_a_change_must_be():
 
     assert " than usual " in alone.lines[0]
     assert among_many.lines[0].startswith("A quiet week: ")
+    assert "The more channels are looked at, the clearer a change must be" in among_many.footnote
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Pacific/Apia"])
