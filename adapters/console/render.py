@@ -79,8 +79,14 @@ def _rows(shown: Table) -> RenderableType:
 
 def _table(shown: Table) -> RichTable:
     drawn = RichTable(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for column in shown.columns:
-        drawn.add_column(Text(literal(column.title)), justify="right" if column.align is Align.RIGHT else "left")
+    for column, *cells in zip(shown.columns, *shown.rows, strict=True):
+        drawn.add_column(
+            Text(literal(column.title)),
+            justify="right" if column.align is Align.RIGHT else "left",
+            no_wrap=not any(
+                " " in text for text in (column.title, *cells)
+            ),  # or a word is cut where a line could break
+        )
     for row in shown.rows:
         drawn.add_row(*(Text(literal(cell)) for cell in row))
     return drawn

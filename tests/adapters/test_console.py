@@ -58,15 +58,16 @@ def test_without_colours_a_heat_map_is_told_in_words():
     assert "██" in shown(drawn, "truecolor")
 
 
-@pytest.mark.parametrize("width", [24, 40, 100])
+@pytest.mark.parametrize("width", [24, 40, 55, 100])
 def test_a_table_keeps_its_words_whole_on_a_narrow_screen(width: int):
-    columns = (Column("name"), Column("kind"), Column("people", Align.RIGHT), Column("messages", Align.RIGHT))
-    told = Answer("Names", (), table=Table(columns, (("Kubernetes", "organization", "12", "345"),)))
+    titles = ("name", "kind", "people", "messages", "95 % interval")
+    columns = tuple(Column(title, Align.RIGHT if title == "people" else Align.LEFT) for title in titles)
+    told = Answer("Names", (), table=Table(columns, (("Kubernetes", "organization", "12", "345", "−72 to +3"),)))
     written = io.StringIO()
     Console(file=written, width=width).print(render(told, width=width))
 
     shown = written.getvalue()
-    assert {"Kubernetes", "organization", "people", "12", "messages", "345"} <= set(shown.split())
+    assert {"people", "messages", "interval", "Kubernetes", "organization", "12", "345", "+3"} <= set(shown.split())
     assert max(map(len, shown.splitlines())) <= width
 
 
