@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from io import BytesIO
+from textwrap import fill
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, assert_never
 from zoneinfo import ZoneInfo
@@ -29,6 +30,8 @@ WIDTH, HEIGHT, DOTS_PER_INCH = 1280, 720, 160
 MOST_BARS = 12
 MOST_MULTIPLES = 9
 LONGEST_LABEL = 26
+LONGEST_TITLE = 60
+"""Characters of a line; a title has two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +86,9 @@ def draw(chart: Chart, *, dark: bool = False) -> bytes:
         case _:
             assert_never(chart.kind)
     figure.suptitle(
-        _label(chart.title, 60), x=0.02, ha="left", color=theme.ink, fontsize=15, fontweight="bold", parse_math=False
-    )
+        fill(_label(chart.title, 2 * LONGEST_TITLE), LONGEST_TITLE), x=0.02, ha="left", color=theme.ink, fontsize=15,
+        fontweight="bold", parse_math=False,
+    )  # fmt: skip
     written = BytesIO()
     figure.savefig(written, format="png", facecolor=theme.ground, metadata={"Description": chart.alt})
     return written.getvalue()
@@ -141,7 +145,7 @@ def _bars(figure: Figure, chart: Chart, theme: Theme) -> None:
     axes.set_axisbelow(True)
     axes.set_ylim(-0.7, max(len(bars), 2) - 0.3)
     size = 13 if len(bars) <= 7 else 11
-    axes.set_yticks(places, [_label(bar.label) for bar in bars], color=theme.ink, fontsize=size, parse_math=False)
+    axes.set_yticks(places, [_dated(bar.label) for bar in bars], color=theme.ink, fontsize=size, parse_math=False)
     axes.tick_params(axis="y", length=0)
     is_mood = any(bar.low is not None or bar.value < 0 for bar in bars)
     if is_mood:
@@ -416,6 +420,14 @@ def _label(text: str, limit: int = LONGEST_LABEL) -> str:
             drawn.append("…")
     label = "".join(drawn)
     return label if len(label) <= limit else label[: limit - 1].rstrip() + "…"
+
+
+def _dated(text: str) -> str:
+    """A label; the dates behind a long one, in brackets, on a line of their own."""
+    before, bracket, dates = text.rpartition(" (")
+    if len(text) <= LONGEST_LABEL or not bracket:
+        return _label(text)
+    return f"{_label(before)}\n{_label(f'({dates}')}"
 
 
 @cache

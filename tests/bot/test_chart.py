@@ -53,6 +53,17 @@ def coloured(picture: np.ndarray, colour: str) -> int:
     return int((np.abs(picture[:, :, :3] - wanted).max(axis=2) < 0.01).sum())
 
 
+@pytest.mark.parametrize("place", ["label", "title"])
+def test_the_dates_behind_a_long_name_are_drawn(place: str):
+    def drawn(dates: str) -> bytes:
+        name = f"#platform-and-infrastructure over the week before last ({dates})"
+        bars = (Bar(name if place == "label" else "a", 4, 1, 7), Bar("b", 9, 7, 11))
+        title = f"#backend: last week against {name}" if place == "title" else "a"
+        return draw(Chart(ChartKind.BARS, title, "told in words", "score points", "UTC", bars=bars))
+
+    assert drawn("9–15 Nov") != drawn("2–8 Nov")
+
+
 @pytest.mark.parametrize("kind", list(ChartKind))
 @pytest.mark.parametrize(("dark", "theme"), [(False, LIGHT), (True, DARK)])
 def test_every_kind_is_drawn_on_the_ground_of_its_theme(kind: ChartKind, dark: bool, theme: Theme):
