@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import getpass
+import os
 import signal
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
@@ -81,7 +82,7 @@ class App:
                 here=here,
                 now=datetime.now(UTC),
                 zone=zone or self.zone,
-                asker=self.pseudonyms.of(Platform.CONSOLE, "shell", getpass.getuser()),
+                asker=self.pseudonyms.of(Platform.CONSOLE, "shell", operator()),
             )
         except QuestionError:
             if not places:
@@ -187,6 +188,14 @@ def load_key(settings: Settings, url: str) -> Key:
     if settings.key is not None:
         return given_key(settings.key.get_secret_value())
     return kept_key(settings.key_file or key_path(url))
+
+
+def operator() -> str:
+    """The name of whoever runs this; their number where they have none, as a container's user often hasn't."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # before Python 3.13, and from it on
+        return str(os.getuid())
 
 
 def own_zone(settings: Settings) -> ZoneInfo:
@@ -375,7 +384,7 @@ async def _terminal(app: App, console: Console, *, may_talk: bool) -> None:
         pseudonyms=app.pseudonyms,
         places=places,
         here=here,
-        who=getpass.getuser(),
+        who=operator(),
         may_talk=may_talk,
         zone=app.zone,
         console=console,

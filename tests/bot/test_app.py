@@ -343,6 +343,16 @@ async def test_what_only_asks_makes_no_database_and_says_what_does(tmp_path, mon
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_a_user_without_a_name_may_ask_as_in_a_container(given, monkeypatch):
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 4_000_000_000)
+    async with opened(given()) as app:
+        answer = await app.ask("privacy")
+
+    assert answer.title == "Privacy"
+
+
 async def test_a_word_is_no_database(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigurationError, match=r"'general' doesn't look like a database: .* \./general"):
