@@ -25,6 +25,7 @@ from bot import app, logs, sample
 from bot.importing import Aside, Line
 from bot.message import ChannelSeen, Message
 from bot.settings import Settings
+from bot.store import Inbox
 from tests.adapters.discord.payloads import PSEUDONYMS, message, user
 from tests.servers.discord import LocalDiscord, a_channel, local_discord
 from tests.servers.discord_gateway import TOKEN
@@ -44,14 +45,14 @@ async def main(folder: Path) -> None:
     """Play it."""
     server = LocalDiscord()
     channels = fill(server)
-    async with local_discord(server), running(folder):
+    async with local_discord(server), running(folder) as inbox:
         await happens(lambda: server.connected)
         await asyncio.sleep(3)
         for number, channel in enumerate(channels.values()):
             await server.write(said(channel, "<@1> start with backfill 60d", number))
             await happens(lambda wanted=number + 1: len(server.posted) >= wanted)
         print(f"Reading {sum(map(len, server.messages.values())):,} messages of {len(channels)} channels …")
-        await quiet(server)
+        await quiet(server, inbox)
         for number, question in enumerate(QUESTIONS, len(channels)):
             for name, channel in channels.items():
                 question = question.replace(f"#{name}", f"<#{channel}>")
@@ -81,21 +82,22 @@ def fill(server: LocalDiscord) -> dict[str, str]:
         server.channels.setdefault(channel, a_channel(channel, name))
         who = people.setdefault(found.author, str(9_000 + len(people)))
         payload = message(
-            number, at=found.sent_at, channel_id=channel, content=found.text, author=user(who, "somebody")
-        )
+            number, at=found.sent_at, channel_id=channel, content=found.text,
+            author=user(who, "somebody", bot=found.from_bot),
+        )  # fmt: skip
         server.messages[channel][int(payload["id"])] = payload
         server.channels[channel]["last_message_id"] = payload["id"]
     return names
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[None]:
-    """The whole of Roomtone, as `roomtone run` starts it."""
+async def running(folder: Path) -> AsyncIterator[Inbox]:
+    """The whole of Roomtone, as `roomtone run` starts it, and what waits in it."""
     settings = Settings(discord_token=SecretStr(TOKEN), database_url=f"sqlite:///{folder / 'demo.db'}", time_zone="UTC")
     async with app.opened(settings, works=True) as opened:
         task = asyncio.create_task(app.run_platforms(opened, settings))
         try:
-            yield
+            yield opened.storage.inbox
         finally:
             task.cancel()
             await asyncio.wait({task})
@@ -116,13 +118,14 @@ async def happens(something: Any) -> None:
             await asyncio.sleep(0.05)
 
 
-async def quiet(server: LocalDiscord) -> None:
-    """Wait until history is asked for no more, and give the model time to read what came."""
+async def quiet(server: LocalDiscord, inbox: Inbox) -> None:
+    """Wait until history is asked for no more, and the model has read what came."""
     asked = -1
     while asked != len(server.requests):
         asked = len(server.requests)
         await asyncio.sleep(8)
-    await asyncio.sleep(20)
+    while (await inbox.count()).waiting:
+        await asyncio.sleep(0.5)
 
 
 def show(question: str, post: dict[str, Any], file: Path) -> None:
