@@ -71,3 +71,14 @@ def test_every_library_that_is_required_is_used():
     used = {canonicalize_name(owner) for name in imported for owner in owners.get(name.partition(".")[0], [])}
 
     assert wanted - used == set()
+
+
+def test_the_container_is_built_of_what_docker_is_given():
+    copied = re.findall(
+        r"^COPY (?!--from)(.+) \S+$", (ROOT / "docker" / "Dockerfile").read_text(encoding="utf-8"), re.M
+    )
+    given = set(re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.M))
+    needed = {name for line in copied for name in line.split()}
+
+    assert needed == given
+    assert [name for name in needed if not (ROOT / name).exists()] == []
