@@ -41,16 +41,15 @@ class Ingest:
 
     async def run(self) -> None:
         """Read and record whatever is accepted, until cancelled; waits out a reader or a database that can't."""
-        failures = 0
+        backoff = 1.0
         while True:
             self._accepted.clear()
             pause = LONGEST_PAUSE  # also how soon a lost loan is noticed
             try:
                 await self.drain()
-                failures = 0
+                backoff = 1.0
             except RoomtoneError as error:
-                failures += 1
-                pause = min(LONGEST_PAUSE, 2.0**failures)
+                pause = backoff = min(LONGEST_PAUSE, 2 * backoff)
                 if isinstance(error, Unavailable) and error.retry_after is not None:
                     pause = error.retry_after
                 _log.warning("messages wait", why=str(error), next_try_in_s=pause)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import cast
 
 import pytest
 
 from bot.analysis import Analysis
-from bot.errors import ConfigurationError, Refused, Unavailable
+from bot.errors import ConfigurationError, Refused, StorageBusy, Unavailable
 from bot.ingest import MAX_ATTEMPTS, Ingest
 from bot.message import Deletion
 from bot.privacy import Key
+from bot.store import Inbox, Waiting
 from storage import Storage, open_storage
 from tests.examples import AT, DAY, GENERAL, GLAD, HOUR, a_message, an_analysis
 
@@ -103,6 +105,28 @@ async def test_they_are_read_as_soon_as_somebody_can_again(storage, ingest, read
 
     assert len(reader.batches) == 4
     assert (await storage.inbox.count()).waiting == 0
+
+
+async def test_however_long_the_database_is_away_it_is_tried_again(monkeypatch, reader, storage):
+    monkeypatch.setattr("bot.ingest.LONGEST_PAUSE", 0.0)
+    back = asyncio.Event()
+    tries = 0
+
+    class Away:
+        async def take(self, _limit: int, /) -> Sequence[Waiting]:
+            nonlocal tries
+            tries += 1
+            if tries <= 1100:  # 18 hours at a minute each
+                raise StorageBusy("The database is locked.")
+            back.set()
+            return ()
+
+    worker = asyncio.create_task(Ingest(cast(Inbox, Away()), reader, storage.ledger).run())
+    async with asyncio.timeout(30):
+        await asyncio.wait({worker, asyncio.create_task(back.wait())}, return_when=asyncio.FIRST_COMPLETED)
+
+    assert not worker.done()
+    worker.cancel()
 
 
 async def test_one_message_that_cannot_be_read_does_not_hold_up_the_others(storage, ingest, reader):
