@@ -110,7 +110,6 @@ _CHUNK = re.compile(r"\S+")
 _CORE = re.compile(r"[@#]?\w|\.(?=[^\W\d])\w")  # where a word begins inside its marks
 _RUN = re.compile(r"([.!?\-=*#~_+])\1+|[^\w\s]|\w+")
 _JOINT = re.compile(r"[,;()\[\]{}<>\"“”„|=…→]+|(?<=[^\W\d])[/\\](?=[^\W\d])|\.{2,}|-{2,}|!+|\?+")
-_TAIL = re.compile(r"(?:\w\+\+|\b[A-Za-z]\#|\w)$")
 _POSSESSIVE = re.compile(r"['’]s$", re.I)
 _PLACEHOLDER = re.compile("|".join(re.escape(placeholder) for placeholder in sorted(PLACEHOLDERS)))
 
