@@ -1,4 +1,8 @@
-"""Make the bundled model: `python -m training --data ../shared/data --work WORK --out bot/analysis/model`."""
+"""Make the bundled model: `python -m training --data ../shared/data --work WORK --out bot/analysis/model`.
+
+Where the checkpoints of earlier stages weren't kept, `--start bot/analysis/model --only NAME` runs one stage from what
+is shipped; it needs none of the base encoders.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +20,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="where the shipped files go; without it nothing is exported")
     parser.add_argument("--stages", type=Path, default=Path(__file__).parent / "stages.toml")
     parser.add_argument("--version", default="1.0", help="of the model, as stored with every reading")
+    parser.add_argument("--start", type=Path, help="shipped files or a network.pt that the first stage goes on from")
+    parser.add_argument("--only", help="the one stage to run")
     arguments = parser.parse_args()
-    before: Path | None = None
+    before: Path | None = arguments.start
     opinions: Path | None = None
-    for stage in fit.read_stages(arguments.stages):
+    stages = [each for each in fit.read_stages(arguments.stages) if arguments.only in {None, each["name"]}]
+    if not stages:
+        parser.error(f"no stage is called {arguments.only}")
+    for stage in stages:
         work = arguments.work / stage["name"]
         if stage["teaches"]:
             opinions = work / "opinions.npz"

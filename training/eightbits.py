@@ -141,6 +141,14 @@ class Scaling:
         result: Array = np.concatenate([shared, shared[:, copies]], axis=1).astype(np.float32)
         return result
 
+    def undone(self, weight: Array) -> Array:
+        """The weights [out, in] of which `weight` makes these."""
+        if self.factors is None:
+            return weight
+        width = len(self.factors)
+        result: Array = weight[:, :width] * (1 + np.bincount(self.copies(), minlength=width)) / self.factors
+        return result
+
 
 def scalings(seen: dict[str, torch.Tensor]) -> dict[str, Scaling]:
     """For every matrix multiplication."""

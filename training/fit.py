@@ -19,14 +19,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from bot.analysis.tokens import Vocabulary
-from training import data
+from training import data, shipped
 from training.data import ANNOTATED, IGNORED, LABELS, Example, Sentence
 from training.eightbits import felt, fixed
 from training.faces import Faces
 from training.network import KINDS, MINILM, MPNET, TAGS, Network, Packed, pretrained
 from training.scores import Span, macro_recall, span_f1
 from training.teaching import TAUGHT, taught
-from training.vocabulary import tokenizer
+from training.vocabulary import KNOWN, tokenizer
 
 WRITTEN = Path(__file__).parent / "written.jsonl"
 NAMES = Path(__file__).parent / "names.jsonl"
@@ -125,7 +125,16 @@ class Fit:
         work.mkdir(parents=True, exist_ok=True)
         torch.set_num_threads(settings["run"]["threads"])
         torch.manual_seed(settings["run"]["seed"])
-        self.tokenizer, origins = tokenizer()
+        dropout = settings["optimiser"]["dropout"]
+        if warm_start is not None and warm_start.is_dir():
+            self.tokenizer, self.network = shipped.read(warm_start, dropout=dropout)
+        else:
+            self.tokenizer, origins = tokenizer()
+            tokens = {token: id_ for token, id_ in self.tokenizer.get_vocab().items() if id_ < KNOWN}
+            size = MPNET if settings["run"]["base"] == "mpnet" else MINILM
+            self.network = pretrained(tokens, origins, dropout=dropout, size=size)
+            if warm_start is not None:
+                self.network.load_state_dict(torch.load(warm_start, weights_only=True))
         self.vocabulary = Vocabulary(self.tokenizer)
         self.begin, self.end = self.tokenizer.token_to_id("[CLS]"), self.tokenizer.token_to_id("[SEP]")
         repeats = settings["data"]["repeats"]
@@ -137,14 +146,9 @@ class Fit:
             seed=settings["run"]["seed"],
             opinions=opinions,
         )
-        tokens = {token: id_ for token, id_ in self.tokenizer.get_vocab().items() if id_ < self._known(origins)}
-        size = MPNET if settings["run"]["base"] == "mpnet" else MINILM
-        self.network = pretrained(tokens, origins, dropout=settings["optimiser"]["dropout"], size=size)
-        if warm_start is not None:
-            self.network.load_state_dict(torch.load(warm_start, weights_only=True))
         self.average = copy.deepcopy(self.network)
         if settings["optimiser"]["only_added"]:
-            self._freeze(self._known(origins))
+            self._freeze()
         self._priors = self._class_priors()
         self._faces = Faces(self._ids, settings["variation"]["emoji"])
         self._allowed = _allowed(settings["data"].get("closed", {}))
@@ -155,18 +159,15 @@ class Fit:
             settings["variation"],
         )
 
-    def _freeze(self, known: int) -> None:
+    def _freeze(self) -> None:
         """Leave everything as it is but the vectors of the tokens that were added to MiniLM's vocabulary."""
         for parameter in self.network.parameters():
             parameter.requires_grad_(False)
-        added = (torch.arange(self.tokenizer.get_vocab_size()) >= known).float()[:, None]
+        added = (torch.arange(self.tokenizer.get_vocab_size()) >= KNOWN).float()[:, None]
         self.network.word.weight.requires_grad_(True).register_hook(lambda gradient: gradient * added)
 
     def _ids(self, text: str) -> list[int]:
         return [int(each) for each in self.vocabulary.read([text])[0].ids]
-
-    def _known(self, origins: Sequence[object]) -> int:
-        return int(self.tokenizer.get_vocab_size()) - len(origins)
 
     def plan(self) -> list[list[Example]]:
         """Every batch of the run, in order, before variation; the same for the same seed."""

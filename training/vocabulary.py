@@ -15,6 +15,7 @@ from torch import Tensor
 
 from bot.text import PLACEHOLDERS, simplest
 
+KNOWN = 30522  # tokens of MiniLM's own vocabulary, which is BERT's; the added ones come after them
 PLACEHOLDER_WORDS = {"@user": "someone", "http": "http", "#channel": "channel", "[code]": "code"}
 
 
