@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -120,9 +121,14 @@ class Answers:
 
         Raises QuestionError for what can't be answered as asked, StorageError.
         """
-        places = tuple(await self._public() if visible is None else visible)
+        places = _told_apart(tuple(await self._public() if visible is None else visible))
+        called = {place.channel: place for place in places}
         question = replace(
-            question, sides=tuple(side if side.places else replace(side, places=places) for side in question.sides)
+            question,
+            sides=tuple(
+                replace(side, places=tuple(called.get(place.channel, place) for place in side.places) or places)
+                for side in question.sides
+            ),
         )
         match question.subject:
             case Subject.MOOD:
@@ -341,8 +347,12 @@ class Answers:
         return replace(made, lines=(*made.lines, *lines), suggestions=suggestions)
 
     async def _channels(self, question: Question, places: Sequence[Place]) -> Answer:
-        visible = {place.channel for place in places}
-        known = [summary for summary in await self._trends.channels() if summary.channel in visible]
+        names = {place.channel: place.name for place in places}
+        known = [
+            replace(summary, name=names[summary.channel])
+            for summary in await self._trends.channels()
+            if summary.channel in names
+        ]
         if not known:
             return _nothing_yet("Channels")
         known.sort(key=lambda summary: (-summary.messages, summary.name))
@@ -491,6 +501,15 @@ def _of_hosted(status: Status) -> list[str]:
     if status.token_days is not None and status.token_age is TokenAge.FRESH:
         lines.append(f"Its token is {counted(status.token_days, 'day')} old; it should be replaced after 30.")
     return [*lines, *status.warnings]
+
+
+def _told_apart(places: tuple[Place, ...]) -> tuple[Place, ...]:
+    """`places`, those called like one of another workspace with their own before the name, as they can be asked for."""
+    often = Counter(name for name, _ in {(place.name, place.channel.workspace) for place in places})
+    return tuple(
+        replace(place, name=f"{place.channel.workspace}/{place.name}") if often[place.name] > 1 else place
+        for place in places
+    )
 
 
 def _side(question: Question) -> Side:

@@ -374,6 +374,22 @@ async def test_a_comparison_with_too_few_people_says_which_side():
 # What there is, how it is made, and who is counted
 
 
+@pytest.mark.parametrize("subject", [Subject.MOOD, Subject.DIGEST, Subject.CHANNELS])
+async def test_channels_of_one_name_are_told_apart_and_can_be_asked_for_again(subject: Subject):
+    there = replace(GENERAL, workspace="beta")
+    reads = [*QUIET, *(replace(read, channel=there) for read in QUIET)]
+    example = ReadingsExample(reads, names={GENERAL: "general", there: "general"})
+    places = (HERE, Place(there, "general"))
+
+    answer = await ask(example, subject, replace(LAST_WEEK, places=()))
+
+    told = f"{answer.lines} {answer.table and answer.table.rows}"
+    assert "#acme/general" in told
+    assert "#beta/general" in told
+    again = parse(answer.suggestions[0], places=places, here=None, now=AFTER, zone=UTC_ZONE, asker=an_author())
+    assert set(again.sides[0].places) <= set(places)
+
+
 async def test_private_channels_are_told_only_to_those_who_may_know():
     example = ReadingsExample(
         [*QUIET, *(replace(read, channel=RANDOM) for read in QUIET)],
