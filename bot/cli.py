@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version as installed_version
+from io import FileIO
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 from zoneinfo import ZoneInfo
@@ -393,8 +394,9 @@ def analyze(
         return
 
     async def work(settings: Settings) -> int:
+        given = FileIO(sys.stdin.fileno(), closefd=False)
         async with app.reading(settings) as analyzer:
-            return await analyze_stream(analyzer, sys.stdin.buffer, write=print_json, jsonl=jsonl)
+            return await analyze_stream(analyzer, given, write=print_json, jsonl=jsonl)
 
     if perform(work):
         raise SystemExit(1)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any, BinaryIO
+from io import RawIOBase
+from typing import Any
 
 from bot.analysis import Analyzer
 from bot.shapes import analysis_as_json
@@ -15,20 +16,24 @@ from bot.shapes import analysis_as_json
 STREAM_BATCH = 256
 """Lines read together at most."""
 
+CHUNK = 2**16
+"""Bytes taken at once, where as many have arrived."""
+
 
 async def analyze_stream(
-    analyzer: Analyzer, lines: BinaryIO, *, write: Callable[[Mapping[str, Any]], None], jsonl: bool
+    analyzer: Analyzer, given: RawIOBase, *, write: Callable[[Mapping[str, Any]], None], jsonl: bool
 ) -> int:
     """Read a message a line and write one object a line, in order; returns how many lines were no message.
 
     Whatever has arrived is read together, and a lone line at once: a pipe is quick, a person isn't kept waiting.
+    `given` is raw: Python can't end while a thread waits inside a buffered file.
     """
     arrived: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=4 * STREAM_BATCH)
     loop = asyncio.get_running_loop()
 
     def pump() -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody wants more
-            for line in lines:
+            for line in _lines(given):
                 asyncio.run_coroutine_threadsafe(arrived.put(line), loop).result()
             asyncio.run_coroutine_threadsafe(arrived.put(None), loop).result()
 
@@ -53,8 +58,20 @@ async def analyze_stream(
     return bad
 
 
+def _lines(given: RawIOBase) -> Iterator[bytes]:
+    pieces: list[bytes] = []
+    while chunk := given.read(CHUNK):
+        for number, piece in enumerate(chunk.split(b"\n")):
+            if number:
+                yield b"".join(pieces)
+                pieces.clear()
+            pieces.append(piece)
+    if last := b"".join(pieces):
+        yield last
+
+
 def _text(line: bytes, jsonl: bool) -> str | None:
-    written = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "replace")
+    written = line.removesuffix(b"\r").decode("utf-8", "replace")
     if not jsonl:
         return written
     try:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -83,6 +84,23 @@ def test_it_ends_when_whoever_reads_its_answers_has_gone(empty):
     assert process.wait(timeout=30) == 0
     assert json.loads(first)["text"] == "good morning"
     process.stdin.close()
+
+
+def test_ctrl_c_ends_it_while_it_waits_for_the_next_line(empty):
+    line, environment = command("analyze", "-", database=empty)
+    with subprocess.Popen(
+        line, env=environment, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(b"good morning\n")
+        process.stdin.flush()  # and stays open
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(timeout=60) == 130
+        assert process.stderr.read() == b""
 
 
 def test_a_language_it_cannot_read_is_said_and_not_guessed(empty):
