@@ -28,9 +28,10 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.answers import Answers
+from bot.grammar import parse
 from bot.message import Channel, ChannelSeen, Platform, Pseudonym, Window
 from bot.privacy import Key
-from bot.question import Place, parse
+from bot.question import Place
 from bot.store import Readings
 from bot.trends import Trends
 from storage import Storage, open_storage
