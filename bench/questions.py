@@ -36,7 +36,7 @@ from bot.store import Readings
 from bot.trends import Trends
 from storage import Storage, open_storage
 from storage.moments import milliseconds
-from storage.rollups import ENTITY_SPANS, MESSAGES, Entries, Span, ends
+from storage.rollups import ENTITY_SPANS, MESSAGES, Entries, Span, ends, sums_of
 
 KEY = Key(bytes(32))
 CHANNEL = Channel(Platform.OTHER, "bench", "general")
@@ -135,14 +135,12 @@ def _readings(connection: sqlite3.Connection, year: Year) -> None:
 
 
 def _rollups(connection: sqlite3.Connection, year: Year) -> None:
-    score = year.score
-    nothing = np.zeros_like(score)
-    sums = np.stack([year.label < 0, year.label == 0, year.label > 0, nothing, score, score * score], axis=1)
+    everything = np.full_like(year.author, MESSAGES)
+    sums = sums_of(year.label, year.score)
     for span in Span:
-        _bucket(connection, span, ends(span, year.sent_at), nothing + MESSAGES, year.author, sums)
+        _bucket(connection, span, ends(span, year.sent_at), everything, year.author, sums)
     naming = year.entity > 0
-    sums = sums[naming]
-    sums[:, 3] = 1
+    sums = sums_of(year.label[naming], year.score[naming], 1)
     for span in ENTITY_SPANS:
         _bucket(connection, span, ends(span, year.sent_at[naming]), year.entity[naming], year.author[naming], sums)
 

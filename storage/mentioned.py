@@ -18,7 +18,7 @@ from sqlalchemy.types import BigInteger, Integer
 
 from storage.engine import among, given
 from storage.moments import QUARTER_HOUR_MS
-from storage.rollups import Bucket, Entries, Integers, Rest, Span, next_day
+from storage.rollups import Bucket, Entries, Integers, Rest, Span, next_day, sums_of
 from storage.tables import mentions, readings, rollups_packed
 
 MENTION = np.dtype(
@@ -84,13 +84,12 @@ async def mentioned(
             found.append((np.full(len(inside), stretch.part), [inside[name].astype(np.int64) for name in _SAID]))
     part = np.concatenate([part for part, _ in found])
     entity, author, model, label, score, times = (np.concatenate(c) for c in zip(*(c for _, c in found), strict=True))
-    sums = np.stack([label < 0, label == 0, label > 0, times, score, score * score]).T
     sign = np.array([each.rest.sign for each in parts], np.int64)[part, None]
     if abouts is not None:
         window = np.array([each.window for each in parts], np.int64)
         entity = np.searchsorted(abouts, entity) * windows + window[part]
     many = Counter(loose[place].day for place in read.tolist())
-    return Entries(entity, author, model, sums * sign), many
+    return Entries(entity, author, model, sums_of(label, score, times) * sign), many
 
 
 async def day_packed(connection: AsyncConnection, home: int, end: int) -> bytes:

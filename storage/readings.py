@@ -42,6 +42,7 @@ from storage.rollups import (
     distinct,
     joined,
     month_before,
+    sums_of,
     unpacked,
 )
 from storage.seal import Seal
@@ -496,8 +497,7 @@ async def _named_twice(
         return _NONE
     sent_at, author, model, label, score, surplus = np.array(rows, np.int64).T
     group = np.searchsorted(np.array([window[0] for window in windows]) * QUARTER_HOUR_MS, sent_at, "right") - 1
-    sums = np.stack([label < 0, label == 0, label > 0, label * 0, score, score * score], axis=1)
-    return Entries(group, author, model, sums * -surplus[:, None])
+    return Entries(group, author, model, sums_of(label, score) * -surplus[:, None])
 
 
 _score = readings.c.positive - readings.c.negative

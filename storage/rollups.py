@@ -169,6 +169,12 @@ def distinct(names: NDArray[Any]) -> tuple[Integers, Integers]:
     return np.flatnonzero(there), (np.cumsum(there) - 1)[names]
 
 
+def sums_of(label: Integers, score: Integers, mentions: Integers | int = 0) -> Integers:
+    """What each message adds, a column for each of SUMS; `label` is -1, 0 or 1, `score` in steps of 1e-4."""
+    named = np.broadcast_to(mentions, score.shape)
+    return np.stack([label < 0, label == 0, label > 0, named, score, score * score]).T
+
+
 def joined(parts: Sequence[Entries]) -> Entries:
     """All `parts` as one."""
     return Entries(
