@@ -42,7 +42,7 @@ class StoredLedger:
             recording = Recording(connection)
             for event in events:
                 if isinstance(event, ChannelMoved):
-                    await unite(recording, connection, event)
+                    await unite(recording, event)
             await recording.record(readings_, events)
             await connection.execute(
                 delete(inbox).where(among(inbox.c.id, "receipts")),

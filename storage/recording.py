@@ -48,7 +48,7 @@ class Recording:
     """One transaction's changes. `places` are the channels it knows, by their ids of now."""
 
     def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
+        self.connection = connection
         self.places: dict[Channel, Place] = {}
         self.numbers = Numbers()
         self._changes = Changes()
@@ -63,7 +63,7 @@ class Recording:
 
     async def locate(self, wanted: Iterable[Channel]) -> dict[Channel, Channel]:
         """Know the places of `wanted`; those that are called something else now, and what."""
-        found = await located(self._connection, wanted)
+        found = await located(self.connection, wanted)
         self.places = {place.channel: place for place in found.values()}
         return {asked: place.channel for asked, place in found.items() if place.channel != asked}
 
@@ -105,7 +105,7 @@ class Recording:
         latest = {(reading.channel, reading.key): reading for reading in new}
         before, _ = await self._stored(latest)
         roots = {old.reading.thread[0] for old in before.values() if old.reading.thread}
-        self.places |= await located(self._connection, roots)
+        self.places |= await located(self.connection, roots)
         pairs = [
             (read_anew(old.reading, latest[name]), old)
             for name, old in before.items()
@@ -122,14 +122,14 @@ class Recording:
 
     async def forgotten(self, which: Any) -> AsyncIterator[list[Stored]]:
         """Forget them as `forget` does, some at a time, and say which those were."""
-        while rows := await load(self._connection, READINGS.where(which, ~readings.c.deleted).limit(CHUNK)):
-            await self.numbers.know(self._connection, self.places, [row.reading for row in rows])
+        while rows := await load(self.connection, READINGS.where(which, ~readings.c.deleted).limit(CHUNK)):
+            await self.numbers.know(self.connection, self.places, [row.reading for row in rows])
             for row in rows:
                 self._count(row, sign=-1)
             await self._sum()
             ids = {"readings": [[row.id] for row in rows]}
-            await self._connection.execute(delete(mentions).where(among(mentions.c.reading_id, "readings")), ids)
-            await self._connection.execute(delete(readings).where(among(readings.c.id, "readings")), ids)
+            await self.connection.execute(delete(mentions).where(among(mentions.c.reading_id, "readings")), ids)
+            await self.connection.execute(delete(readings).where(among(readings.c.id, "readings")), ids)
             yield rows
 
     # ---- channels
@@ -141,7 +141,7 @@ class Recording:
         before = {
             channel: (home_of(place, self.places).id, self._erased(channel)) for channel, place in self.places.items()
         }
-        for channel in await updated(self._connection, self.places, news):
+        for channel in await updated(self.connection, self.places, news):
             place = self.places[channel]
             if home_of(place, self.places).id != before[channel][0]:
                 await self.move(place, home_of(place, self.places).id)
@@ -156,22 +156,20 @@ class Recording:
         inside = select(channels.c.id).where((channels.c.id == place.id) | (channels.c.parent_id == place.id))
         await self.forget(readings.c.channel_id.in_(inside) & (readings.c.sent_at <= erased))
         for table in (reactions, clearings):
-            await self._connection.execute(delete(table).where(table.c.channel_id.in_(inside), table.c.at <= erased))
+            await self.connection.execute(delete(table).where(table.c.channel_id.in_(inside), table.c.at <= erased))
 
     async def move(self, place: Place, home_id: int) -> None:
         """Let what was recorded in `place` count for the channel `home_id` from now on."""
         elsewhere = READINGS.where(readings.c.channel_id == place.id, readings.c.home_id != home_id).limit(CHUNK)
-        while rows := await load(self._connection, elsewhere):
-            await self.numbers.know(self._connection, self.places, [row.reading for row in rows])
+        while rows := await load(self.connection, elsewhere):
+            await self.numbers.know(self.connection, self.places, [row.reading for row in rows])
             for row in rows:
                 self._count(row, sign=-1)
                 self._count(replace(row, home_id=home_id), sign=1)
             await self._sum()
             ids = {"readings": [[row.id] for row in rows]}
             for table, name in ((mentions, mentions.c.reading_id), (readings, readings.c.id)):
-                await self._connection.execute(
-                    update(table).where(among(name, "readings")).values(home_id=home_id), ids
-                )
+                await self.connection.execute(update(table).where(among(name, "readings")).values(home_id=home_id), ids)
 
     def _erased(self, channel: Channel) -> int | None:
         return deleted_before(self.places[channel], self.places)
@@ -184,12 +182,12 @@ class Recording:
 
     async def _counted(self, pseudonyms: set[str]) -> dict[str, int]:
         """From when on each author is counted; missing: never."""
-        self.numbers.authors |= await numbered(self._connection, authors, "pseudonym", pseudonyms)
+        self.numbers.authors |= await numbered(self.connection, authors, "pseudonym", pseudonyms)
         rows, (pseudonym,) = given("names", Text)
         asking = select(authors.c.pseudonym, authors.c.counted_from).where(
             authors.c.pseudonym.in_(select(pseudonym).select_from(rows)), ~authors.c.opted_out
         )
-        found = await self._connection.execute(asking, {"names": [[name] for name in pseudonyms]})
+        found = await self.connection.execute(asking, {"names": [[name] for name in pseudonyms]})
         return {row.pseudonym: _ALWAYS if row.counted_from is None else row.counted_from for row in found}
 
     async def _stored(
@@ -199,12 +197,12 @@ class Recording:
         keys = [[self.places[channel].id, key] for channel, key in names]
         channel_of = {self.places[channel].id: channel for channel, _ in names}
         tombs, some = set(), False
-        for row in await self._connection.execute(REVISIONS, {"keys": keys}):
+        for row in await self.connection.execute(REVISIONS, {"keys": keys}):
             if row.deleted:
                 tombs.add((channel_of[row.channel_id], row.key))
             else:
                 some = True
-        rows = await load(self._connection, NAMED, {"keys": keys}) if some else []
+        rows = await load(self.connection, NAMED, {"keys": keys}) if some else []
         return {(row.reading.channel, row.reading.key): row for row in rows}, tombs
 
     async def _bury(self, deleted: set[tuple[Channel, str]], before: dict[tuple[Channel, str], Stored]) -> None:
@@ -212,17 +210,17 @@ class Recording:
         if not deleted:
             return
         rows = [before[name] for name in deleted if name in before]
-        await self.numbers.know(self._connection, self.places, [row.reading for row in rows])
+        await self.numbers.know(self.connection, self.places, [row.reading for row in rows])
         for row in rows:
             self._count(row, sign=-1)
         ids = {"readings": [[row.id] for row in rows]}
         keys = [{"channel_id": self.places[channel].id, "key": key} for channel, key in deleted]
-        await self._connection.execute(delete(mentions).where(among(mentions.c.reading_id, "readings")), ids)
-        await self._connection.execute(delete(readings).where(among(readings.c.id, "readings")), ids)
-        await self._connection.execute(insert(readings), [{**key, "deleted": True} for key in keys])
+        await self.connection.execute(delete(mentions).where(among(mentions.c.reading_id, "readings")), ids)
+        await self.connection.execute(delete(readings).where(among(readings.c.id, "readings")), ids)
+        await self.connection.execute(insert(readings), [{**key, "deleted": True} for key in keys])
         for table in (reactions, clearings):
             message = (table.c.channel_id == bindparam("channel")) & (table.c.key == bindparam("message"))
-            await self._connection.execute(
+            await self.connection.execute(
                 delete(table).where(message), [{"channel": k["channel_id"], "message": k["key"]} for k in keys]
             )
 
@@ -231,9 +229,9 @@ class Recording:
         if not pairs:
             return
         await self.numbers.know(
-            self._connection, self.places, [reading for reading, _ in pairs] + [old.reading for _, old in pairs if old]
+            self.connection, self.places, [reading for reading, _ in pairs] + [old.reading for _, old in pairs if old]
         )
-        number = await self._connection.scalar(select(func.coalesce(func.max(readings.c.id), 0))) or 0
+        number = await self.connection.scalar(select(func.coalesce(func.max(readings.c.id), 0))) or 0
         rows, said = [], []
         for reading, old in pairs:
             if old:
@@ -261,11 +259,11 @@ class Recording:
         replaced = [[old.id] for _, old in pairs if old]
         if replaced:
             ids = {"readings": replaced}
-            await self._connection.execute(delete(mentions).where(among(mentions.c.reading_id, "readings")), ids)
-            await self._connection.execute(delete(readings).where(among(readings.c.id, "readings")), ids)
-        await self._connection.execute(insert(readings), rows)
+            await self.connection.execute(delete(mentions).where(among(mentions.c.reading_id, "readings")), ids)
+            await self.connection.execute(delete(readings).where(among(readings.c.id, "readings")), ids)
+        await self.connection.execute(insert(readings), rows)
         if said:
-            await self._connection.execute(insert(mentions), said)
+            await self.connection.execute(insert(mentions), said)
 
     def _placed(self, id_: int, reading: Reading) -> Stored:
         return Stored(
@@ -320,7 +318,7 @@ class Recording:
                 set_={"at": new.at, "added": new.added},
                 where=(new.at > old.at) | ((new.at == old.at) & old.added & ~new.added),
             )
-            await self._connection.execute(put, rows)
+            await self.connection.execute(put, rows)
         sweeps: dict[tuple[int, str, str], int] = {}
         for sweep in cleared:
             (channel, key), at = _name(sweep), milliseconds(sweep.at)
@@ -334,7 +332,7 @@ class Recording:
                 set_={"at": clear.excluded.at},
                 where=clear.excluded.at > clearings.c.at,
             )
-            await self._connection.execute(
+            await self.connection.execute(
                 clear, [{"channel_id": c, "key": k, "emoji": e, "at": at} for (c, k, e), at in sweeps.items()]
             )
 
@@ -372,7 +370,7 @@ class Recording:
             )
 
     async def _sum(self) -> None:
-        await self._changes.apply(self._connection)
+        await self._changes.apply(self.connection)
         rows = [
             {"home_id": home, "surface_id": self.numbers.surfaces[surface], "kind": kind, "times": count}
             for (home, surface, kind), count in self._spellings.items()
@@ -384,10 +382,10 @@ class Recording:
                 index_elements=["home_id", "surface_id", "kind"],
                 set_={"times": spellings.c.times + put.excluded.times},
             )
-            await self._connection.execute(put, rows)
+            await self.connection.execute(put, rows)
         if fewer := {home for (home, _, _), count in self._spellings.items() if count < 0}:
             homes = {"homes": [[home] for home in fewer]}
-            await self._connection.execute(
+            await self.connection.execute(
                 delete(spellings).where(among(spellings.c.home_id, "homes"), spellings.c.times == 0), homes
             )
         self._spellings.clear()

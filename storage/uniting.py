@@ -19,8 +19,9 @@ from storage.recording import CHUNK, Recording, told_in
 from storage.tables import authors, channels, clearings, reactions, readings
 
 
-async def unite(recording: Recording, connection: AsyncConnection, move: ChannelMoved) -> None:
+async def unite(recording: Recording, move: ChannelMoved) -> None:
     """Make one channel of the two ids: as if all that was told of either had been told of one."""
+    connection = recording.connection
     old_id, new_id = stored(move.old), stored(move.new)
     found = await located(connection, [old_id, new_id])
     recording.places = {place.channel: place for place in found.values()}
@@ -32,7 +33,7 @@ async def unite(recording: Recording, connection: AsyncConnection, move: Channel
     stays = old
     if old.id != new.id:
         goes, stays = (new, old) if await _recorded(connection, new) <= await _recorded(connection, old) else (old, new)
-        await _absorb(recording, connection, goes, stays)
+        await _absorb(recording, goes, stays)
     await renamed(connection, stays.id, now, ids - {now}, moved_at)
     for id_ in sorted(ids - {now}, key=spelled):
         await followed(connection, id_, now)
@@ -44,8 +45,9 @@ async def _recorded(connection: AsyncConnection, place: Place) -> int:
     return await connection.scalar(counting) or 0
 
 
-async def _absorb(recording: Recording, connection: AsyncConnection, goes: Place, stays: Place) -> None:
+async def _absorb(recording: Recording, goes: Place, stays: Place) -> None:
     """Tell everything that was told of `goes` again, of `stays`, and take its row away."""
+    connection = recording.connection
     inside = places_of((await connection.execute(EVERY.where(channels.c.parent_id == goes.id))).all())
     await connection.execute(
         update(channels)
