@@ -85,15 +85,12 @@ class Desk:
             except QuestionError as error:
                 if follow_up:
                     return
-                problem = puzzled(error)
-                say, veiled = (lambda _: problem), False
+                say, veiled = _always(puzzled(error)), False
             except RoomtoneError as error:
-                problem = Reply(str(error))
-                say, veiled = (lambda _: problem), False
+                say, veiled = _always(Reply(str(error))), False
             except Exception as error:
                 _log.error("a mention could not be answered", channel=message.channel.id, why=type(error).__name__)
-                problem = Reply(FAILED)
-                say, veiled = (lambda _: problem), False
+                say, veiled = _always(Reply(FAILED)), False
             if veiled:
                 view = discord.ui.View(timeout=None)
                 view.add_item(OpenPrivately.asking(asker.member.id, text))
@@ -103,16 +100,14 @@ class Desk:
     async def _openly(self, text: str, asker: Asker, at: int) -> tuple[Callable[[Rights], Reply], bool]:
         """What everybody may see of the answer, and whether the rest is for the asker only."""
         if (wanted := order(text)) is not None:
-            done = Reply(await self.ordered(wanted, asker, at=at))
-            return (lambda _: done), False
+            return _always(Reply(await self.ordered(wanted, asker, at=at))), False
         understood = await self.asking.understood(text, asker)
         self._allow(understood, asker)
         if understood.public:
             return _rendering(await self.asking.answer(understood)), False
         if not OpenPrivately.fits(text):
             raise QuestionError("That isn't for everybody here: ask with `/roomtone ask`, which only you see.")
-        veil = Reply(VEILED)
-        return (lambda _: veil), True
+        return _always(Reply(VEILED)), True
 
     async def privately(self, text: str, asker: Asker) -> Reply:
         """The whole answer, for the asker alone."""
@@ -231,6 +226,11 @@ def introduction(channel: str) -> str:
         "`/roomtone privacy` says what is kept about you, `/roomtone opt-out` leaves you out, now and backwards. "
         "Ask me: `@Roomtone mood last week`."
     )
+
+
+def _always(reply: Reply) -> Callable[[Rights], Reply]:
+    """A reply that is the same whatever we may do where it is said."""
+    return lambda _: reply
 
 
 def _rendering(answer: Answer) -> Callable[[Rights], Reply]:

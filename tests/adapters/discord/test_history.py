@@ -29,6 +29,16 @@ async def spoken(server: LocalDiscord, first: int, last: int, *, channel: str = 
         await server.write(message(number, channel_id=channel, content=f"message {number}"))
 
 
+async def read_before(server: LocalDiscord, storage: Storage, last: int) -> None:
+    """Messages 1 to `last`, heard and read by a process that has ended."""
+    first = Parts(storage, clock=lambda: NOW)
+    await first.read()
+    async with first.running():
+        await spoken(server, 1, last)
+        await until(lambda: len(first.texts()) == last)
+    await first.ingest.drain()
+
+
 async def test_7_what_was_missed_is_read_in_pages_with_a_thread_begun_and_archived_meanwhile(storage: Storage):
     async with local_discord() as server:
         first = Parts(storage, clock=lambda: NOW)
@@ -76,12 +86,7 @@ async def test_an_idle_start_asks_for_no_page(storage: Storage):
 
 async def test_8_what_was_edited_and_deleted_meanwhile_is_found_by_the_sweep(storage: Storage):
     async with local_discord() as server:
-        first = Parts(storage, clock=lambda: NOW)
-        await first.read()
-        async with first.running():
-            await spoken(server, 1, 5)
-            await until(lambda: len(first.texts()) == 5)
-        await first.ingest.drain()
+        await read_before(server, storage, 5)
         with server.unseen():
             await server.edit(message(2, content="edited", edited_timestamp=(AT + timedelta(hours=1)).isoformat()))
             await server.delete(GENERAL, message(3)["id"], message(5)["id"])
@@ -96,12 +101,7 @@ async def test_8_what_was_edited_and_deleted_meanwhile_is_found_by_the_sweep(sto
 
 async def test_8_that_everything_was_deleted_meanwhile_is_found_by_the_sweep(storage: Storage):
     async with local_discord() as server:
-        first = Parts(storage, clock=lambda: NOW)
-        await first.read()
-        async with first.running():
-            await spoken(server, 1, 3)
-            await until(lambda: len(first.texts()) == 3)
-        await first.ingest.drain()
+        await read_before(server, storage, 3)
         with server.unseen():
             await server.delete(GENERAL, *(message(number)["id"] for number in (1, 2, 3)))
 
@@ -113,12 +113,7 @@ async def test_8_that_everything_was_deleted_meanwhile_is_found_by_the_sweep(sto
 async def test_8_a_right_to_read_that_is_lost_during_the_sweep_deletes_nothing(storage: Storage):
     """Discord then says that the channel is empty, before it says that the right is gone."""
     async with local_discord() as server:
-        first = Parts(storage, clock=lambda: NOW)
-        await first.read()
-        async with first.running():
-            await spoken(server, 1, 3)
-            await until(lambda: len(first.texts()) == 3)
-        await first.ingest.drain()
+        await read_before(server, storage, 3)
         server.faults += [
             Fault("GET", PAGES, 200, times=100, body=[]),
             Fault("GET", rf"{PAGES}/[0-9]+", 403, times=100, body={"message": "Missing Access", "code": 50001}),
@@ -203,12 +198,7 @@ async def test_8_a_channel_deleted_meanwhile_leaves_the_numbers(storage: Storage
 
 async def test_8_a_channel_that_we_may_not_see_any_more_keeps_its_numbers(storage: Storage):
     async with local_discord() as server:
-        first = Parts(storage, clock=lambda: NOW)
-        await first.read()
-        async with first.running():
-            await spoken(server, 1, 3)
-            await until(lambda: len(first.texts()) == 3)
-        await first.ingest.drain()
+        await read_before(server, storage, 3)
         with server.unseen():
             await spoken(server, 4, 4)
         server.faults.append(Fault("GET", PAGES, 403, times=100, body={"message": "Missing Access", "code": 50001}))
