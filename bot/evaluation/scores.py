@@ -139,7 +139,8 @@ class Evaluation:
 class PairedTest:
     """One measure of both readers on the same lines. `difference` is second minus first.
 
-    `p` is two-sided, from `method`; `verdict` says it in a sentence.
+    `p` is two-sided, from `method`; `verdict` says it in a sentence. Of fewer than `FEWEST` lines neither `p` nor the
+    interval says anything of others; the verdict then says that.
     """
 
     measure: str
@@ -148,6 +149,7 @@ class PairedTest:
     difference: Measure
     p: float
     method: str
+    lines: int
     verdict: str
 
 
@@ -507,13 +509,15 @@ def _test(
 ) -> PairedTest:
     first, second = (float(value) for value in values)
     low, high = measures.interval(differences)
-    shown = p < 1 - measures.CONFIDENCE
+    difference = f"{measure} {first:.1%} and {second:.1%}, a difference of {exactly(100 * (second - first))} points"
     better, worse = names[::-1] if second > first else names
-    how = "reads these lines better than" if shown else "is not shown to read these lines better than"
-    evidence = (
-        f"{measure} {first:.1%} and {second:.1%}, a difference of {exactly(100 * (second - first))} points"
-        f" (95 % interval {exactly(100 * low)} … {exactly(100 * high)}; p {_p(p)}, {method} over {lines:,} lines)"
-    )
+    if lines < FEWEST:
+        verdict = f"Too few lines to tell {better} from {worse}: {difference} over {lines:,}; {FEWEST} are the fewest."
+    else:
+        shown = p < 1 - measures.CONFIDENCE
+        how = "reads these lines better than" if shown else "is not shown to read these lines better than"
+        interval = f"95 % interval {exactly(100 * low)} … {exactly(100 * high)}"
+        verdict = f"{better} {how} {worse}: {difference} ({interval}; p {_p(p)}, {method} over {lines:,} lines)."
     return PairedTest(
         measure=measure,
         first=first,
@@ -521,7 +525,8 @@ def _test(
         difference=Measure(second - first, low, high),
         p=p,
         method=method,
-        verdict=f"{better} {how} {worse}: {evidence}.",
+        lines=lines,
+        verdict=verdict,
     )
 
 

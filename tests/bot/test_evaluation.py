@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from itertools import count
@@ -409,6 +410,22 @@ async def test_two_readers_that_differ_by_chance_are_not_called_better(tmp_path:
     ] * 2
 
 
+async def test_nothing_is_claimed_of_a_handful_of_lines(tmp_path: Path) -> None:
+    lines = labelled(tmp_path, *((f"neutral {n}", "positive") for n in range(9)))
+    weak = reading_as_told(*(line.text for line in lines.sentiment), model="weak 1")
+    strong = Scripted({line.text: an_analysis(GLAD, model="strong 2") for line in lines.sentiment}, model="strong 2")
+
+    comparison = await compare(weak, strong, lines, seed=1)
+
+    accuracy = comparison.tests[-1]
+    assert accuracy.p < 0.05
+    assert accuracy.verdict == (
+        "Too few lines to tell strong 2 from weak 1: accuracy 0.0% and 100.0%, a difference of +100.0 points over 9; "
+        "10 are the fewest."
+    )
+    assert re.search(r"accuracy .* \+100\.0 +too few", shown(show_comparison(comparison)))
+
+
 async def test_names_are_compared_on_the_same_lines_too(tmp_path: Path) -> None:
     right = an_analysis(CALM, named("Maria Lopez", Kind.PERSON), named("New York", Kind.LOCATION), model="b")
 
@@ -446,7 +463,7 @@ async def test_everything_said_in_a_terminal_or_as_json_is_what_was_measured(tmp
     assert "macro-recall" in terminal
     assert "100.0%" in terminal
     assert "1 left out: line 2 is not JSON in UTF-8." in terminal
-    assert "is not shown to read" in shown(show_comparison(comparison))
+    assert "Too few lines to tell" in shown(show_comparison(comparison))
     told = json.loads(json.dumps(evaluation.as_json(), allow_nan=False))
     assert told["sentiment"]["confusion"] == [[1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
     assert told["entities"]["by_kind"][0]["kind"] == "location"
