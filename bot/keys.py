@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from pathlib import Path
 
 from bot.errors import ConfigurationError
@@ -18,7 +19,7 @@ def given_key(text: str) -> Key:
 def kept_key(path: Path) -> Key:
     """The secret in the file `path`, made on first use. Raises ConfigurationError if what is there isn't one."""
     try:
-        return _key(path.read_text(encoding="ascii").strip(), str(path))
+        return _key(_written(path), str(path))
     except FileNotFoundError:
         pass
     except (OSError, UnicodeDecodeError) as error:
@@ -37,7 +38,18 @@ def kept_key(path: Path) -> Key:
         ) from error
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(secret.hex() + "\n")
+        file.flush()
+        os.fsync(descriptor)  # what is recorded with a key that a power cut took can't be told apart any more
     return Key(secret)
+
+
+def _written(path: Path) -> str:
+    """What `path` holds. Another first start may have created it this moment, and be about to write."""
+    for _ in range(20):
+        if text := path.read_text(encoding="ascii").strip():
+            break
+        time.sleep(0.1)
+    return text
 
 
 def _key(text: str, where: str) -> Key:
