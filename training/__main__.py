@@ -1,7 +1,7 @@
 """Make the bundled model: `python -m training --data ../shared/data --work WORK --out bot/analysis/model`.
 
-Where the checkpoints of earlier stages weren't kept, `--start bot/analysis/model --only NAME` runs one stage from what
-is shipped; it needs none of the base encoders.
+Where the checkpoints of earlier stages weren't kept, `--start bot/analysis/model --only NAME ...` runs some stages
+from what is shipped; but for a teacher they need none of the base encoders.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ def main() -> None:
     parser.add_argument("--stages", type=Path, default=Path(__file__).parent / "stages.toml")
     parser.add_argument("--version", default="1.0", help="of the model, as stored with every reading")
     parser.add_argument("--start", type=Path, help="shipped files or a network.pt that the first stage goes on from")
-    parser.add_argument("--only", help="the one stage to run")
+    parser.add_argument("--only", nargs="+", metavar="STAGE", help="the stages to run, in their order in the file")
     arguments = parser.parse_args()
     before: Path | None = arguments.start
     opinions: Path | None = None
-    stages = [each for each in fit.read_stages(arguments.stages) if arguments.only in {None, each["name"]}]
-    if not stages:
-        parser.error(f"no stage is called {arguments.only}")
+    stages = fit.read_stages(arguments.stages)
+    wanted = arguments.only or [stage["name"] for stage in stages]
+    if unknown := set(wanted) - {stage["name"] for stage in stages}:
+        parser.error(f"no stage is called {', '.join(sorted(unknown))}")
+    stages = [stage for stage in stages if stage["name"] in wanted]
     for stage in stages:
         work = arguments.work / stage["name"]
         if stage["teaches"]:

@@ -45,9 +45,8 @@ def bootstrap(score: Callable[[NDArray[np.int64]], float], lines: int, *, draws:
     return float(low), float(high)
 
 
-def sentiment_scores(reader: Reader, path: Path) -> tuple[list[int], NDArray[np.float64]]:
+def sentiment_scores(reader: Reader, rows: Sequence[dict[str, object]]) -> tuple[list[int], NDArray[np.float64]]:
     """Gold labels, and probabilities."""
-    rows = data.read_lines(path)
     read = reader._vocabulary.read([str(row["text"]) for row in rows])
     probabilities, _ = reader.logits(read)
     return [LABELS.index(str(row["label"])) for row in rows], probabilities.astype(np.float64)
@@ -57,10 +56,7 @@ def entity_spans(reader: Reader, path: Path, *, lower: bool) -> tuple[list[list[
     """Gold and found spans, in code points of the tokens joined with spaces."""
     gold, texts = [], []
     for sentence in data.sentences(path):
-        starts = np.cumsum([0] + [len(token) + 1 for token in sentence.tokens]).tolist()
-        indices = [_TAG_INDEX[tag] for tag in sentence.tags]
-        spans = data.spans_of(indices)
-        gold.append([(kind, starts[first], starts[last] - 1) for kind, first, last in spans])
+        gold.append(list(sentence.spans))
         texts.append(
             "".join(c.lower() if len(c.lower()) == 1 else c for c in sentence.text) if lower else sentence.text
         )
@@ -72,9 +68,6 @@ def entity_spans(reader: Reader, path: Path, *, lower: bool) -> tuple[list[list[
         entities = reader._entities(text, tokens, its_tags)
         found.append([(str(entity.kind), entity.start, entity.end) for entity in entities])
     return gold, found
-
-
-_TAG_INDEX = {tag: index for index, tag in enumerate(data.TAGS)}
 
 
 def main() -> None:
@@ -98,14 +91,17 @@ def main() -> None:
         rest = f"{values[1]:.1f} | {values[0] - values[1]:+.2f}" if len(values) > 1 else "– | –"
         print(f"| {name} | {score} | {values[0]:.1f} | {interval[0]:.1f} – {interval[1]:.1f} | {rest} |", flush=True)
 
-    for name in ("tweeteval", "senti4sd"):
-        both = [
-            sentiment_scores(reader, arguments.data / "sentiment" / f"{name}.validation.jsonl") for reader in readers
-        ]
-        gold, predicted = np.array(both[0][0]), both[0][1].argmax(1)
-        values = [macro_recall(labels, probabilities.argmax(1).tolist()) for labels, probabilities in both]
-        interval = bootstrap(lambda drawn, g=gold, p=predicted: macro_recall(g[drawn], p[drawn]), len(gold))  # type: ignore[misc]
-        row(name, "macro-recall", values, interval)
+    for name in ("tweeteval", "senti4sd", "blind"):
+        rows = data.read_lines(data.validation(arguments.data, name))
+        both = [sentiment_scores(reader, rows) for reader in readers]
+        sources = np.array([str(line["source"]) for line in rows])
+        parts = sorted(set(sources)) if name == "blind" else []
+        for part in (name, *parts):
+            of_part = np.flatnonzero((sources == part) | (part == name))
+            gold, predicted = np.array(both[0][0])[of_part], both[0][1].argmax(1)[of_part]
+            values = [macro_recall(np.array(labels)[of_part], found.argmax(1)[of_part]) for labels, found in both]
+            interval = bootstrap(lambda drawn, g=gold, p=predicted: macro_recall(g[drawn], p[drawn]), len(gold))  # type: ignore[misc]
+            row(part, "macro-recall", values, interval)
         print(f"|  | ECE | {expected_calibration_error(both[0][1], both[0][0]):.1f} | | | |")
     for name, kinds in ANNOTATED.items():
         path = arguments.data / "ner" / f"{name}.validation.jsonl"

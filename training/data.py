@@ -29,6 +29,8 @@ ANNOTATED = {
     "btc": ("person", "organization", "location"),
     "tweebank": KINDS,
     "names": KINDS,
+    "named": KINDS,
+    "marked": KINDS,
     "stackoverflow": ("person", "organization", "product"),
     "uner-ewt": ("person", "organization", "location"),
 }
@@ -61,16 +63,18 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence as its annotators cut it."""
+    """A text and the names that its annotators marked in it."""
 
-    tokens: tuple[str, ...]
-    tags: tuple[str, ...]
+    text: str
+    spans: tuple[Span, ...]  # kind, first character, one past the last
     source: str
 
-    @property
-    def text(self) -> str:
-        """The tokens with spaces between."""
-        return " ".join(self.tokens)
+
+def validation(folder: Path, name: str) -> Path:
+    """The sentiment lines that `name` validates on: the project's own ("blind") or a file of the data folder."""
+    if name == "blind":
+        return Path(__file__).parent / "blind.jsonl"
+    return folder / "sentiment" / f"{name}.validation.jsonl"
 
 
 def read_lines(path: Path) -> list[dict[str, object]]:
@@ -79,15 +83,58 @@ def read_lines(path: Path) -> list[dict[str, object]]:
 
 
 def sentences(path: Path) -> list[Sentence]:
-    """The sentences of an entity file."""
-    source = path.name.split(".")[0]
-    return [Sentence(tuple(row["tokens"]), tuple(row["tags"]), source) for row in read_lines(path)]  # type: ignore[arg-type]
+    """The sentences of an entity file: their tokens with spaces between."""
+    return [_joined(row["tokens"], row["tags"], path.name.split(".")[0]) for row in read_lines(path)]  # type: ignore[arg-type]
+
+
+def _joined(tokens: Sequence[str], tags: Sequence[str], source: str) -> Sentence:
+    starts = np.cumsum([0] + [len(token) + 1 for token in tokens]).tolist()
+    found = spans_of([TAGS.index(tag) for tag in tags])
+    return Sentence(" ".join(tokens), tuple((kind, starts[one], starts[end] - 1) for kind, one, end in found), source)
+
+
+def named(path: Path) -> list[Sentence]:
+    """The lines of a file in which names are marked as `[Ada](person)`."""
+    return [_unmarked(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _unmarked(line: str) -> Sentence:
+    spans: list[Span] = []
+    text = ""
+    for before, name, kind in re.findall(r"(.*?)(?:\[([^\[\]]+)\]\((\w+)\)|$)", line):
+        text += before
+        if name:
+            spans.append((kind, len(text), len(text) + len(name)))
+        text += name
+    return Sentence(text, tuple(spans), "named")
 
 
 def fingerprint(text: str) -> bytes:
     """Equal for texts that differ only in case, spaces, marks, links and who is mentioned."""
     bare = re.sub(r"https?://\S+|@\w+|URL\d+", " ", text.lower())
     return hashlib.sha256(re.sub(r"[\W_]+", "", bare).encode("utf-8", "replace")).digest()
+
+
+def marked(folder: Path, marks: Path) -> list[Sentence]:
+    """The tweets and chat messages of the data folder that `marks` names by their hashes, with the names in them."""
+    lines = [line.split("\t") for line in marks.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    paths = [folder / "sentiment" / "semeval.train.jsonl", *sorted((folder / "chats").glob("*.jsonl"))]
+    texts = {hashed(text): text for path in paths for text in (str(row["text"]) for row in read_lines(path))}
+    return [
+        Sentence(texts[mark], tuple(_span(each) for each in spans.split()), "marked")
+        for mark, spans in lines
+        if mark in texts
+    ]
+
+
+def hashed(text: str) -> str:
+    """What stands for exactly this text in `marked.tsv`."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:24]
+
+
+def _span(text: str) -> Span:
+    kind, start, end = text.split(":")
+    return kind, int(start), int(end)
 
 
 def heard(folder: Path, labels: Path) -> list[dict[str, object]]:
@@ -125,19 +172,14 @@ def without_duplicates(texts: Sequence[str], held_out: set[bytes]) -> list[bool]
 
 
 def sentence_example(sentence: Sentence, tokens: Tokens, *, limit: int) -> Example:
-    """A sentence whose tags moved from its annotators' tokens to our words."""
-    starts = np.cumsum([0] + [len(token) + 1 for token in sentence.tokens])
-    tags: list[int] = []
-    last = -1
+    """A sentence whose names moved to our words: a word belongs to the name in which it begins."""
     pieces, shapes, kept = _by_word(tokens, limit)
-    for index in kept:
-        word = tokens.words[index]
-        at = int(np.searchsorted(starts, tokens.plain.span(word.start, word.end)[0], side="right")) - 1
-        tag = sentence.tags[at]
-        if at == last and tag != "O":
-            tag = "I" + tag[1:]
-        last = at
-        tags.append(TAGS.index(tag))
+    tags = [0] * len(kept)
+    begins = [tokens.plain.span(tokens.words[index].start, tokens.words[index].end)[0] for index in kept]
+    for kind, start, end in sentence.spans:
+        inside = [place for place, begin in enumerate(begins) if start <= begin < end]
+        for place in inside:
+            tags[place] = TAGS.index(f"{'B' if place == inside[0] else 'I'}-{kind}")
     return Example(pieces, shapes, sentence.source, tags=tuple(tags))
 
 

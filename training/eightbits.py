@@ -16,11 +16,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from training.data import Example, packed
 from training.network import Network
 
 MATMULS = ("qkv", "out", "up", "down")
+SAMPLE = 1600  # texts over which the scales are fixed
 Array = NDArray[np.float32]
 
 
@@ -44,34 +46,34 @@ class Range:
 
 def fixed(network: Network, examples: Sequence[Example], begin: int, end: int) -> dict[str, Scaling]:
     """The scales of every matrix multiplication, over a sample of `examples`."""
-    sample = random.Random(0).sample([example for example in examples if example.words], 640)
+    sample = random.Random(0).sample([example for example in examples if example.words], min(SAMPLE, len(examples)))
     return scalings(observe(network, [sample[start : start + 32] for start in range(0, len(sample), 32)], begin, end))
 
 
 def felt(network: Network, ranges: dict[str, Scaling]) -> None:
-    """From now on the inputs of every matrix multiplication go through their eight bits; gradients pass unchanged.
+    """From now on every matrix multiplication is of eight bits by eight; gradients pass unchanged.
 
-    Quantisation-aware training with the straight-through estimator (Jacob et al., 2018). Weights stay as they are:
-    with a scale for each output channel their rounding costs next to nothing.
+    Quantisation-aware training with the straight-through estimator (Jacob et al., 2018).
     """
     for index, layer in enumerate(network.layers):
         for name in MATMULS:
-            module: nn.Module = getattr(layer, name)
-            module.register_forward_pre_hook(_rounding(ranges[f"{index}.{name}"]))
+            module: nn.Linear = getattr(layer, name)
+            module.forward = _rounded(module, ranges[f"{index}.{name}"])  # type: ignore[method-assign]
 
 
-def _rounding(scaling: Scaling) -> Callable[[nn.Module, tuple[Tensor]], tuple[Tensor]]:
-    factors = torch.ones(1) if scaling.factors is None else torch.from_numpy(scaling.factors)
-    steps = factors * scaling.held.scale
+def _rounded(module: nn.Linear, scaling: Scaling) -> Callable[[Tensor], Tensor]:
+    spread = torch.from_numpy(scaling.spread) if scaling.factors is not None else torch.ones(1)
+    steps = scaling.held.scale * (torch.ones(1) if scaling.factors is None else torch.from_numpy(scaling.factors))
     zero = scaling.held.zero
 
-    def hook(_: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
-        (x,) = inputs
+    def forward(x: Tensor) -> Tensor:
         with torch.no_grad():
-            lost = ((x / steps).round_().add_(zero).clamp_(0, 255).sub_(zero)) * steps - x
-        return (x + lost,)
+            x_lost = (x / steps).round_().add_(zero).clamp_(0, 255).sub_(zero) * steps - x
+            units = (module.weight * spread).abs().amax(1, keepdim=True) / 127 / spread
+            w_lost = (module.weight / units).round_() * units - module.weight
+        return functional.linear(x + x_lost, module.weight + w_lost, module.bias)
 
-    return hook
+    return forward
 
 
 @torch.inference_mode()
@@ -132,12 +134,20 @@ class Scaling:
         times = np.where(self.factors > 1.3, np.ceil(self.factors), 1).astype(np.int64)
         return np.repeat(np.arange(len(times)), times - 1)
 
+    @property
+    def spread(self) -> Array:
+        """What each channel's weights are multiplied by."""
+        assert self.factors is not None
+        result: Array = (self.factors / (1 + np.bincount(self.copies(), minlength=len(self.factors)))).astype(
+            np.float32
+        )
+        return result
+
     def weight(self, weight: Array) -> Array:
         """The weights [out, in] for the divided and repeated channels."""
         if self.factors is None:
             return weight
-        copies = self.copies()
-        shared = weight * (self.factors / (1 + np.bincount(copies, minlength=len(self.factors))))
+        shared, copies = weight * self.spread, self.copies()
         result: Array = np.concatenate([shared, shared[:, copies]], axis=1).astype(np.float32)
         return result
 
@@ -145,8 +155,7 @@ class Scaling:
         """The weights [out, in] of which `weight` makes these."""
         if self.factors is None:
             return weight
-        width = len(self.factors)
-        result: Array = weight[:, :width] * (1 + np.bincount(self.copies(), minlength=width)) / self.factors
+        result: Array = weight[:, : len(self.factors)] / self.spread
         return result
 
 

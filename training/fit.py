@@ -30,7 +30,10 @@ from training.vocabulary import KNOWN, tokenizer
 
 WRITTEN = Path(__file__).parent / "written.jsonl"
 NAMES = Path(__file__).parent / "names.jsonl"
+NAMED = Path(__file__).parent / "named.txt"
+MARKED = Path(__file__).parent / "marked.tsv"
 HEARD = Path(__file__).parent / "heard.tsv"
+SPOKEN = Path(__file__).parent / "spoken.tsv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,8 @@ def read_corpus(
     """Everything in the data folder that the settings name, the project's own lines, and a teacher's opinions."""
     held_out: set[bytes] = set()
     validation_texts, validation_sentences = {}, {}
-    for name in ("tweeteval", "senti4sd"):
-        rows = data.read_lines(folder / "sentiment" / f"{name}.validation.jsonl")
+    for name in ("tweeteval", "senti4sd", "blind"):
+        rows = data.read_lines(data.validation(folder, name))
         held_out |= {data.fingerprint(str(row["text"])) for row in rows}
         validation_texts[name] = _texts(rows, name, vocabulary, longest)
     for name in ("wnut17", "btc", "tweebank", "stackoverflow"):
@@ -72,7 +75,7 @@ def read_corpus(
             train.extend(taught(folder, opinions, vocabulary, longest, seed=seed))
             continue
         if name in ANNOTATED:
-            found = data.sentences(NAMES if name == "names" else folder / "ner" / f"{name}.train.jsonl")
+            found = _marked(folder, name)
             keep = data.without_duplicates([each.text for each in found], held_out)
             examples = _sentences([each for each, kept in zip(found, keep, strict=True) if kept], vocabulary, longest)
         else:
@@ -84,12 +87,27 @@ def read_corpus(
     return Corpus(tuple(train), validation_texts, validation_sentences, removed)
 
 
+def _marked(folder: Path, name: str) -> list[Sentence]:
+    match name:
+        case "names":
+            return data.sentences(NAMES)
+        case "named":
+            return data.named(NAMED)
+        case "marked":
+            return data.marked(folder, MARKED)
+        case _:
+            return data.sentences(folder / "ner" / f"{name}.train.jsonl")
+
+
 def _rows(folder: Path, name: str) -> list[dict[str, object]]:
     match name:
         case "written":
             return data.read_lines(WRITTEN)
         case "heard":
             return data.heard(folder, HEARD)
+        case "spoken":
+            lines = SPOKEN.read_text(encoding="utf-8").splitlines()
+            return [{"label": label, "text": text} for label, text in (line.split("\t") for line in lines)]
         case "typos":
             return data.mistyped(data.read_lines(folder / "sentiment" / "semeval.train.jsonl"), 4000)
         case _:
