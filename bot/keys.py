@@ -10,6 +10,9 @@ from pathlib import Path
 from bot.errors import ConfigurationError
 from bot.privacy import KEY_BYTES, Key
 
+PATIENCE = 20
+"""Looks, a tenth of a second apart, at a key file that is still empty."""
+
 
 def given_key(text: str) -> Key:
     """The secret that the settings hold. Raises ConfigurationError if it isn't one."""
@@ -36,16 +39,20 @@ def kept_key(path: Path) -> Key:
             f"The key file {path} can't be written ({error.strerror}); name another place in ROOMTONE_KEY_FILE, or one "
             "for the database and its key in ROOMTONE_DATABASE_URL."
         ) from error
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secret.hex() + "\n")
-        file.flush()
-        os.fsync(descriptor)  # what is recorded with a key that a power cut took can't be told apart any more
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secret.hex() + "\n")
+            file.flush()
+            os.fsync(descriptor)  # what is recorded with a key that a power cut took can't be told apart any more
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise ConfigurationError(f"The key file {path} can't be written ({error.strerror}).") from error
     return Key(secret)
 
 
 def _written(path: Path) -> str:
     """What `path` holds. Another first start may have created it this moment, and be about to write."""
-    for _ in range(20):
+    for _ in range(PATIENCE):
         if text := path.read_text(encoding="ascii").strip():
             break
         time.sleep(0.1)

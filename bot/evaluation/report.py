@@ -51,14 +51,15 @@ def show_comparison(comparison: Comparison) -> RenderableType:
     first, second = comparison.first, comparison.second
     sides = _table("", "A", "B", "B − A", "95 % interval", "p")
     for test in comparison.tests:
-        enough = test.lines >= FEWEST
         sides.add_row(
             test.measure,
             f"{test.first:.1%}",
             f"{test.second:.1%}",
             exactly(100 * test.difference.value),
-            f"{exactly(100 * test.difference.low)} … {exactly(100 * test.difference.high)}" if enough else "too few",
-            f"{test.p:.3f}" if enough else "",
+            f"{exactly(100 * test.difference.low)} … {exactly(100 * test.difference.high)}"
+            if test.enough
+            else "too few",
+            f"{test.p:.3f}" if test.enough else "",
         )
     if first.sentiment is not None and second.sentiment is not None:
         errors = (first.sentiment.calibration.error, second.sentiment.calibration.error)

@@ -139,8 +139,8 @@ class Evaluation:
 class PairedTest:
     """One measure of both readers on the same lines. `difference` is second minus first.
 
-    `p` is two-sided, from `method`; `verdict` says it in a sentence. Of fewer than `FEWEST` lines neither `p` nor the
-    interval says anything of others; the verdict then says that.
+    `p` is two-sided, from `method`; `verdict` says it in a sentence. Where not `enough` lines or names were compared,
+    neither `p` nor the interval says anything of others; the verdict then says that.
     """
 
     measure: str
@@ -149,7 +149,7 @@ class PairedTest:
     difference: Measure
     p: float
     method: str
-    lines: int
+    enough: bool
     verdict: str
 
 
@@ -475,12 +475,14 @@ def _entity_test(one: _Reading, other: _Reading, names: tuple[str, str], *, resa
     again = measures.resampled(both, resamples=resamples, seed=seed)
     first, second = (_by_kind(half).sum(axis=-2) for half in np.split(both.sum(axis=0), 2))
     first_again, second_again = (_by_kind(half).sum(axis=-2) for half in np.split(again, 2, axis=-1))
+    found, _, missed = first
     return _bootstrap_test(
         "entity F1",
         names,
         len(both),
         (measures.span_f1(first), measures.span_f1(second)),
         measures.span_f1(second_again) - measures.span_f1(first_again),
+        annotated=int(found + missed),
     )
 
 
@@ -492,10 +494,15 @@ def _measure(value: Numbers, again: Numbers) -> Measure:
 
 
 def _bootstrap_test(
-    measure: str, names: tuple[str, str], lines: int, values: tuple[Numbers, Numbers], differences: Numbers
+    measure: str,
+    names: tuple[str, str],
+    lines: int,
+    values: tuple[Numbers, Numbers],
+    differences: Numbers,
+    annotated: int | None = None,
 ) -> PairedTest:
     p = measures.sign_probability(differences)
-    return _test(measure, names, lines, values, differences, p, "paired bootstrap")
+    return _test(measure, names, lines, values, differences, p, "paired bootstrap", annotated)
 
 
 def _test(
@@ -506,18 +513,21 @@ def _test(
     differences: Numbers,
     p: float,
     method: str,
+    annotated: int | None = None,  # names, where names are compared
 ) -> PairedTest:
     first, second = (float(value) for value in values)
     low, high = measures.interval(differences)
     difference = f"{measure} {first:.1%} and {second:.1%}, a difference of {exactly(100 * (second - first))} points"
     better, worse = names[::-1] if second > first else names
-    if lines < FEWEST:
-        verdict = f"Too few lines to tell {better} from {worse}: {difference} over {lines:,}; {FEWEST} are the fewest."
+    counted = f"{lines:,} lines" + (f" with {annotated:,} names" if annotated is not None else "")
+    enough = min(lines, lines if annotated is None else annotated) >= FEWEST
+    if not enough:
+        verdict = f"Too little to tell {better} from {worse}: {difference} over {counted}; {FEWEST} are the fewest."
     else:
         shown = p < 1 - measures.CONFIDENCE
         how = "reads these lines better than" if shown else "is not shown to read these lines better than"
         interval = f"95 % interval {exactly(100 * low)} … {exactly(100 * high)}"
-        verdict = f"{better} {how} {worse}: {difference} ({interval}; p {_p(p)}, {method} over {lines:,} lines)."
+        verdict = f"{better} {how} {worse}: {difference} ({interval}; p {_p(p)}, {method} over {counted})."
     return PairedTest(
         measure=measure,
         first=first,
@@ -525,7 +535,7 @@ def _test(
         difference=Measure(second - first, low, high),
         p=p,
         method=method,
-        lines=lines,
+        enough=enough,
         verdict=verdict,
     )
 

@@ -420,10 +420,25 @@ async def test_nothing_is_claimed_of_a_handful_of_lines(tmp_path: Path) -> None:
     accuracy = comparison.tests[-1]
     assert accuracy.p < 0.05
     assert accuracy.verdict == (
-        "Too few lines to tell strong 2 from weak 1: accuracy 0.0% and 100.0%, a difference of +100.0 points over 9; "
-        "10 are the fewest."
+        "Too little to tell strong 2 from weak 1: accuracy 0.0% and 100.0%, a difference of +100.0 points over 9 "
+        "lines; 10 are the fewest."
     )
     assert re.search(r"accuracy .* \+100\.0 +too few", shown(show_comparison(comparison)))
+
+
+async def test_nothing_is_claimed_of_a_handful_of_names(tmp_path: Path) -> None:
+    lines = read_lines(
+        a_file(
+            tmp_path, *({"tokens": [f"{n}", "here"], "tags": ["B-person" if n < 9 else "O", "O"]} for n in range(20))
+        )
+    )
+    right = {f"{n} here": an_analysis(CALM, named(f"{n}", Kind.PERSON), model="b") for n in range(9)}
+
+    comparison = await compare(Scripted({}, model="a"), Scripted(right, model="b"), lines)
+
+    (test,) = comparison.tests
+    assert not test.enough
+    assert "over 20 lines with 9 names; 10 are the fewest." in test.verdict
 
 
 async def test_names_are_compared_on_the_same_lines_too(tmp_path: Path) -> None:
@@ -463,7 +478,7 @@ async def test_everything_said_in_a_terminal_or_as_json_is_what_was_measured(tmp
     assert "macro-recall" in terminal
     assert "100.0%" in terminal
     assert "1 left out: line 2 is not JSON in UTF-8." in terminal
-    assert "Too few lines to tell" in shown(show_comparison(comparison))
+    assert "Too little to tell" in shown(show_comparison(comparison))
     told = json.loads(json.dumps(evaluation.as_json(), allow_nan=False))
     assert told["sentiment"]["confusion"] == [[1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
     assert told["entities"]["by_kind"][0]["kind"] == "location"

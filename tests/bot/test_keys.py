@@ -43,7 +43,8 @@ def test_a_first_start_waits_for_the_key_that_another_is_writing(tmp_path: Path)
     assert kept_key(path) == Key(bytes.fromhex(64 * "a"))
 
 
-def test_a_file_that_stays_empty_is_no_key(tmp_path: Path):
+def test_a_file_that_stays_empty_is_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("bot.keys.PATIENCE", 2)
     (tmp_path / "team.key").touch()
 
     with pytest.raises(ConfigurationError, match="64 hex digits"):

@@ -12,13 +12,13 @@ torch = pytest.importorskip("torch", reason="the extra `checkpoint` isn't instal
 from bot.analysis.tokens import Shape  # noqa: E402
 from training import data, faces  # noqa: E402
 from training.data import Example  # noqa: E402
-from training.eightbits import felt, fixed  # noqa: E402
+from training.eightbits import MATMULS, eight_bits, felt, fixed  # noqa: E402
 from training.network import TAGS, Network, Packed, Size  # noqa: E402
 
 WORDS = 50
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def network() -> Network:
     torch.manual_seed(0)
     network: Network = Network(WORDS, dropout=0.0, size=Size(width=48, layers=2, inner=96)).eval()
@@ -66,6 +66,23 @@ def test_eight_bits_are_felt_a_little_and_let_gradients_through(network: Network
     batch: Packed = data.packed(examples[:4], 0, 1)
     network(batch)[0].sum().backward()
     assert float(network.layers[0].qkv.weight.grad.abs().sum()) > 0
+
+
+def test_training_feels_the_very_weights_that_ship(network: Network):
+    network.norm.weight.data[3] *= 9  # a channel much larger than the rest, as real ones have
+    scaling = fixed(network, texts(640), 0, 1)["0.qkv"]
+    module = network.layers[0].qkv
+    x = torch.randn(7, 48)
+    rows, scales = eight_bits(scaling.weight(module.weight.detach().numpy()))
+    shipped = torch.from_numpy(scaling.undone(rows * scales[:, None]))
+    steps = torch.from_numpy(scaling.divisors) * scaling.held.scale
+    rounded = ((x / steps).round() + scaling.held.zero).clamp(0, 255) - scaling.held.zero
+    assert len(scaling.copies()) > 0
+
+    felt(network, {f"{layer}.{name}": scaling for layer in range(2) for name in MATMULS})
+
+    assert torch.allclose(module(x), rounded * steps @ shipped.T + module.bias, atol=1e-5)
+    assert not torch.allclose(module(x), rounded * steps @ module.weight.T + module.bias, atol=1e-5)
 
 
 @pytest.mark.parametrize("label", [0, 1, 2])
