@@ -1,7 +1,7 @@
 """Make the bundled model: `python -m training --data ../shared/data --work WORK --out bot/analysis/model`.
 
 Where the checkpoints of earlier stages weren't kept, `--start bot/analysis/model --only NAME ...` runs some stages
-from what is shipped; but for a teacher they need none of the base encoders.
+from what is shipped.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="shipped files or a network.pt that the first stage goes on from")
     parser.add_argument("--only", nargs="+", metavar="STAGE", help="the stages to run, in their order in the file")
     arguments = parser.parse_args()
+    trained: fit.Fit | None = None
     before: Path | None = arguments.start
     opinions: Path | None = None
     stages = fit.read_stages(arguments.stages)
@@ -40,6 +41,8 @@ def main() -> None:
         trained = fit.main(arguments.data, stage, work, before, opinions)
         before = work / "network.pt"
     if arguments.out is not None:
+        if trained is None:
+            parser.error("a teacher isn't exported; name the stage that learns from it too")
         export.main(trained, arguments.out, name="roomtone-mini", version=arguments.version)
 
 

@@ -91,18 +91,20 @@ def main() -> None:
         rest = f"{values[1]:.1f} | {values[0] - values[1]:+.2f}" if len(values) > 1 else "– | –"
         print(f"| {name} | {score} | {values[0]:.1f} | {interval[0]:.1f} – {interval[1]:.1f} | {rest} |", flush=True)
 
-    for name in ("tweeteval", "senti4sd", "blind"):
+    for name in data.VALIDATED:
         rows = data.read_lines(data.validation(arguments.data, name))
         both = [sentiment_scores(reader, rows) for reader in readers]
-        sources = np.array([str(line["source"]) for line in rows])
-        parts = sorted(set(sources)) if name == "blind" else []
-        for part in (name, *parts):
-            of_part = np.flatnonzero((sources == part) | (part == name))
+        parts = {name: np.arange(len(rows))}
+        if name == "blind":  # of which the venues are told too
+            sources = np.array([str(line["source"]) for line in rows])
+            parts |= {source: np.flatnonzero(sources == source) for source in sorted(set(sources))}
+        for part, of_part in parts.items():
             gold, predicted = np.array(both[0][0])[of_part], both[0][1].argmax(1)[of_part]
             values = [macro_recall(np.array(labels)[of_part], found.argmax(1)[of_part]) for labels, found in both]
             interval = bootstrap(lambda drawn, g=gold, p=predicted: macro_recall(g[drawn], p[drawn]), len(gold))  # type: ignore[misc]
             row(part, "macro-recall", values, interval)
-        print(f"|  | ECE | {expected_calibration_error(both[0][1], both[0][0]):.1f} | | | |")
+            if part == name:
+                print(f"|  | ECE | {expected_calibration_error(both[0][1], both[0][0]):.1f} | | | |")
     for name, kinds in ANNOTATED.items():
         path = arguments.data / "ner" / f"{name}.validation.jsonl"
         if not path.exists():

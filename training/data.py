@@ -70,6 +70,9 @@ class Sentence:
     source: str
 
 
+VALIDATED = ("tweeteval", "senti4sd", "blind")  # sentiment lines that are never trained on
+
+
 def validation(folder: Path, name: str) -> Path:
     """The sentiment lines that `name` validates on: the project's own ("blind") or a file of the data folder."""
     if name == "blind":
@@ -80,6 +83,12 @@ def validation(folder: Path, name: str) -> Path:
 def read_lines(path: Path) -> list[dict[str, object]]:
     """The objects of a JSONL file."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def columns(path: Path) -> list[list[str]]:
+    """What stands between the tabs of each line, without the remarks that begin with a #."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line.split("\t") for line in lines if not line.startswith("#")]
 
 
 def sentences(path: Path) -> list[Sentence]:
@@ -95,7 +104,7 @@ def _joined(tokens: Sequence[str], tags: Sequence[str], source: str) -> Sentence
 
 def named(path: Path) -> list[Sentence]:
     """The lines of a file in which names are marked as `[Ada](person)`."""
-    return [_unmarked(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [_unmarked(line) for (line,) in columns(path)]
 
 
 def _unmarked(line: str) -> Sentence:
@@ -117,12 +126,11 @@ def fingerprint(text: str) -> bytes:
 
 def marked(folder: Path, marks: Path) -> list[Sentence]:
     """The tweets and chat messages of the data folder that `marks` names by their hashes, with the names in them."""
-    lines = [line.split("\t") for line in marks.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     paths = [folder / "sentiment" / "semeval.train.jsonl", *sorted((folder / "chats").glob("*.jsonl"))]
     texts = {hashed(text): text for path in paths for text in (str(row["text"]) for row in read_lines(path))}
     return [
         Sentence(texts[mark], tuple(_span(each) for each in spans.split()), "marked")
-        for mark, spans in lines
+        for mark, spans in columns(marks)
         if mark in texts
     ]
 
@@ -139,12 +147,10 @@ def _span(text: str) -> Span:
 
 def heard(folder: Path, labels: Path) -> list[dict[str, object]]:
     """The texts of the data folder that `labels` names by their fingerprints, as sentiment lines."""
-    lines = labels.read_text(encoding="utf-8").splitlines()
-    wanted = dict(line.split("\t") for line in lines if not line.startswith("#"))
     texts = [str(row["text"]) for path in sorted((folder / "chats").glob("*.jsonl")) for row in read_lines(path)]
     texts += [sentence.text for sentence in sentences(folder / "ner" / "stackoverflow.train.jsonl")]
     found = {fingerprint(text).hex()[:24]: text for text in texts}
-    return [{"text": found[mark], "label": label} for mark, label in wanted.items() if mark in found]
+    return [{"text": found[mark], "label": label} for mark, label in columns(labels) if mark in found]
 
 
 def mistyped(rows: list[dict[str, object]], count: int) -> list[dict[str, object]]:

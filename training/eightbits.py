@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import MethodType
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from training.network import Network
 
 MATMULS = ("qkv", "out", "up", "down")
 SAMPLE = 1600  # texts over which the scales are fixed
+LEAST = 1e-8  # the greatest weight of a row, for its scale, at least
 Array = NDArray[np.float32]
 
 
@@ -46,7 +48,7 @@ class Range:
 
 def fixed(network: Network, examples: Sequence[Example], begin: int, end: int) -> dict[str, Scaling]:
     """The scales of every matrix multiplication, over a sample of `examples`."""
-    sample = random.Random(0).sample([example for example in examples if example.words], min(SAMPLE, len(examples)))
+    sample = random.Random(0).sample(list(examples), min(SAMPLE, len(examples)))
     return scalings(observe(network, [sample[start : start + 32] for start in range(0, len(sample), 32)], begin, end))
 
 
@@ -58,18 +60,18 @@ def felt(network: Network, ranges: dict[str, Scaling]) -> None:
     for index, layer in enumerate(network.layers):
         for name in MATMULS:
             module: nn.Linear = getattr(layer, name)
-            module.forward = _rounded(module, ranges[f"{index}.{name}"])  # type: ignore[method-assign]
+            module.forward = MethodType(_rounded(ranges[f"{index}.{name}"]), module)  # type: ignore[method-assign]
 
 
-def _rounded(module: nn.Linear, scaling: Scaling) -> Callable[[Tensor], Tensor]:
-    spread = torch.from_numpy(scaling.spread) if scaling.factors is not None else torch.ones(1)
-    steps = scaling.held.scale * (torch.ones(1) if scaling.factors is None else torch.from_numpy(scaling.factors))
+def _rounded(scaling: Scaling) -> Callable[[nn.Linear, Tensor], Tensor]:
+    steps = torch.from_numpy(scaling.divisors * np.float32(scaling.held.scale))
+    spread = torch.from_numpy(scaling.spread)
     zero = scaling.held.zero
 
-    def forward(x: Tensor) -> Tensor:
+    def forward(module: nn.Linear, x: Tensor) -> Tensor:
         with torch.no_grad():
             x_lost = (x / steps).round_().add_(zero).clamp_(0, 255).sub_(zero) * steps - x
-            units = (module.weight * spread).abs().amax(1, keepdim=True) / 127 / spread
+            units = (module.weight * spread).abs().amax(1, keepdim=True).clamp_(min=LEAST) / 127 / spread
             w_lost = (module.weight / units).round_() * units - module.weight
         return functional.linear(x + x_lost, module.weight + w_lost, module.bias)
 
@@ -135,12 +137,15 @@ class Scaling:
         return np.repeat(np.arange(len(times)), times - 1)
 
     @property
+    def divisors(self) -> Array:
+        """What each channel is divided by before it becomes eight bits."""
+        return np.ones(1, np.float32) if self.factors is None else self.factors
+
+    @property
     def spread(self) -> Array:
-        """What each channel's weights are multiplied by."""
-        assert self.factors is not None
-        result: Array = (self.factors / (1 + np.bincount(self.copies(), minlength=len(self.factors)))).astype(
-            np.float32
-        )
+        """What each channel's weights are multiplied by in turn."""
+        times = 1 + np.bincount(self.copies(), minlength=len(self.divisors))
+        result: Array = (self.divisors / times).astype(np.float32)
         return result
 
     def weight(self, weight: Array) -> Array:
@@ -173,5 +178,5 @@ def scalings(seen: dict[str, torch.Tensor]) -> dict[str, Scaling]:
 
 def eight_bits(weight: Array) -> tuple[NDArray[np.int8], Array]:
     """Rows of `weight` as int8 and the scale of each row."""
-    scales = np.maximum(np.abs(weight).max(1), 1e-8).astype(np.float32) / 127
+    scales = np.maximum(np.abs(weight).max(1), LEAST).astype(np.float32) / 127
     return np.clip(np.rint(weight / scales[:, None]), -127, 127).astype(np.int8), scales

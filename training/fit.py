@@ -58,7 +58,7 @@ def read_corpus(
     """Everything in the data folder that the settings name, the project's own lines, and a teacher's opinions."""
     held_out: set[bytes] = set()
     validation_texts, validation_sentences = {}, {}
-    for name in ("tweeteval", "senti4sd", "blind"):
+    for name in data.VALIDATED:
         rows = data.read_lines(data.validation(folder, name))
         held_out |= {data.fingerprint(str(row["text"])) for row in rows}
         validation_texts[name] = _texts(rows, name, vocabulary, longest)
@@ -75,7 +75,7 @@ def read_corpus(
             train.extend(taught(folder, opinions, vocabulary, longest, seed=seed))
             continue
         if name in ANNOTATED:
-            found = _marked(folder, name)
+            found = _annotated(folder, name)
             keep = data.without_duplicates([each.text for each in found], held_out)
             examples = _sentences([each for each, kept in zip(found, keep, strict=True) if kept], vocabulary, longest)
         else:
@@ -87,7 +87,7 @@ def read_corpus(
     return Corpus(tuple(train), validation_texts, validation_sentences, removed)
 
 
-def _marked(folder: Path, name: str) -> list[Sentence]:
+def _annotated(folder: Path, name: str) -> list[Sentence]:
     match name:
         case "names":
             return data.sentences(NAMES)
@@ -106,8 +106,7 @@ def _rows(folder: Path, name: str) -> list[dict[str, object]]:
         case "heard":
             return data.heard(folder, HEARD)
         case "spoken":
-            lines = SPOKEN.read_text(encoding="utf-8").splitlines()
-            return [{"label": label, "text": text} for label, text in (line.split("\t") for line in lines)]
+            return [{"label": label, "text": text} for label, text in data.columns(SPOKEN)]
         case "typos":
             return data.mistyped(data.read_lines(folder / "sentiment" / "semeval.train.jsonl"), 4000)
         case _:
@@ -363,9 +362,11 @@ class Fit:
         entities: list[np.ndarray] = [np.zeros((0, len(TAGS)))] * len(examples)
         for indices in data.in_order(examples, 4000):
             batch: Packed = data.packed([examples[index] for index in indices], self.begin, self.end)
-            one, other = network(batch)
-            sentiment[indices] = one.numpy()
-            parts = np.split(other.numpy(), np.cumsum([len(examples[index].words) for index in indices])[:-1])
+            # A teacher is read as it teaches: in 32 bits it would take long.
+            with torch.autocast("cpu", torch.bfloat16, enabled=network.size == MPNET):
+                one, other = network(batch)
+            sentiment[indices] = one.float().numpy()
+            parts = np.split(other.float().numpy(), np.cumsum([len(examples[index].words) for index in indices])[:-1])
             for index, part in zip(indices, parts, strict=True):
                 entities[index] = part
         return sentiment, entities

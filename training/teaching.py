@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from dataclasses import replace
@@ -26,7 +27,8 @@ TAUGHT = "taught"
 
 def texts(folder: Path, counts: dict[str, int], seed: int) -> list[str]:
     """Some of the training texts and of the public chats, none of which is a validation line."""
-    held_out = {data.fingerprint(text) for path in sorted(folder.glob("*/*.validation.jsonl")) for text in _texts(path)}
+    paths = [*sorted(folder.glob("*/*.validation.jsonl")), data.validation(folder, "blind")]
+    held_out = {data.fingerprint(text) for path in paths for text in _texts(path)}
     draw = random.Random(seed)
     chosen: list[str] = []
     for name, count in counts.items():
@@ -47,7 +49,8 @@ def _texts(path: Path) -> list[str]:
 def teach(fit: Fit, folder: Path, counts: dict[str, int], target: Path) -> None:
     """Write what the network of `fit` makes of the texts: probabilities as float16, texts in the order of `texts`."""
     longest = fit.settings["data"]["longest"]
-    examples = read(texts(folder, counts, fit.settings["run"]["seed"]), fit.vocabulary, longest)
+    chosen = texts(folder, counts, fit.settings["run"]["seed"])
+    examples = read(chosen, fit.vocabulary, longest)
     network = fit.average.eval()
     sentiment = np.zeros((len(examples), 3), np.float16)
     tags: list[Any] = [None] * len(examples)
@@ -58,14 +61,18 @@ def teach(fit: Fit, folder: Path, counts: dict[str, int], target: Path) -> None:
         words = np.cumsum([len(examples[index].words) for index in indices])[:-1]
         for index, each in zip(indices, np.split(softmax(other.float().numpy(), -1), words), strict=True):
             tags[index] = each.astype(np.float16)
-    np.savez(target, sentiment=sentiment, tags=np.concatenate(tags), counts=np.array(json.dumps(counts)))
+    np.savez(
+        target, sentiment=sentiment, tags=np.concatenate(tags), counts=np.array(json.dumps(counts)), of=_digest(chosen)
+    )
 
 
 def taught(folder: Path, opinions: Path, vocabulary: Vocabulary, longest: int, *, seed: int) -> list[Example]:
-    """The texts with what the teacher said of them."""
+    """The texts with what the teacher said of them. Raises ValueError if it was asked about others."""
     held = np.load(opinions)
-    counts: dict[str, int] = json.loads(str(held["counts"]))
-    examples = read(texts(folder, counts, seed), vocabulary, longest)
+    chosen = texts(folder, json.loads(str(held["counts"])), seed)
+    if str(held["of"]) != _digest(chosen):
+        raise ValueError(f"{opinions} is about other texts than these; delete it, and the teacher reads again")
+    examples = read(chosen, vocabulary, longest)
     ends = np.cumsum([len(example.words) for example in examples])
     tags = np.split(held["tags"], ends[:-1])
     return [
@@ -73,6 +80,10 @@ def taught(folder: Path, opinions: Path, vocabulary: Vocabulary, longest: int, *
         for example, one, other in zip(examples, held["sentiment"], tags, strict=True)
         if example.words
     ]
+
+
+def _digest(chosen: list[str]) -> str:
+    return hashlib.sha256("\0".join(chosen).encode("utf-8", "replace")).hexdigest()
 
 
 def read(found: list[str], vocabulary: Vocabulary, longest: int) -> list[Example]:
