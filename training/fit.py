@@ -217,6 +217,7 @@ class Fit:
         )
         if settings["eight_bits"]:
             felt(self.network, fixed(self.network, self.corpus.train, self.begin, self.end))
+        before = copy.deepcopy(self.average)
         checkpoint = self.work / "checkpoint.pt"
         first = 0
         if checkpoint.exists():
@@ -267,6 +268,7 @@ class Fit:
                         flush=True,
                     )
                     logged, seen = now, 0
+        _blend(self.average, before, 1 - settings["before"])
         torch.save(self.average.state_dict(), self.work / "network.pt")
         torch.save(self.network.state_dict(), self.work / "network.last.pt")
         checkpoint.unlink(missing_ok=True)
