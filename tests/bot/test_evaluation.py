@@ -432,7 +432,7 @@ async def test_nothing_is_claimed_of_a_handful_of_names(tmp_path: Path) -> None:
             tmp_path, *({"tokens": [f"{n}", "here"], "tags": ["B-person" if n < 9 else "O", "O"]} for n in range(20))
         )
     )
-    right = {f"{n} here": an_analysis(CALM, named(f"{n}", Kind.PERSON), model="b") for n in range(9)}
+    right = {f"{n} here": an_analysis(CALM, an_entity(f"{n}", Kind.PERSON, 0), model="b") for n in range(9)}
 
     comparison = await compare(Scripted({}, model="a"), Scripted(right, model="b"), lines)
 
