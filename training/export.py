@@ -92,7 +92,7 @@ def main(fit: Fit, out: Path, *, name: str, version: str) -> None:
 def calibrated(fit: Fit, facts: Facts) -> Facts:
     """The facts with temperatures, offsets and threshold fitted on the validation files of the data folder.
 
-    The project's own check set has no say, so that one figure is of lines that chose nothing.
+    The project's own check set has no say, so that one figure is of lines that none of these were fitted on.
 
     Every class of a file weighs the same, and so does every file: the probabilities are right for a room in which the
     three sentiments are equally frequent, since no other frequency is known of a room not yet seen.
