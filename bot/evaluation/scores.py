@@ -520,7 +520,7 @@ def _test(
     difference = f"{measure} {first:.1%} and {second:.1%}, a difference of {exactly(100 * (second - first))} points"
     better, worse = names[::-1] if second > first else names
     counted = f"{lines:,} lines" + (f" with {annotated:,} names" if annotated is not None else "")
-    enough = min(lines, lines if annotated is None else annotated) >= FEWEST
+    enough = lines >= FEWEST and (annotated is None or annotated >= FEWEST)
     if not enough:
         verdict = f"Too little to tell {better} from {worse}: {difference} over {counted}; {FEWEST} are the fewest."
     else:
