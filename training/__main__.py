@@ -36,7 +36,10 @@ def main() -> None:
         if stage["teaches"]:
             opinions = work / "opinions.npz"
             if not opinions.exists():
-                teaching.teach(fit.main(arguments.data, stage, work), arguments.data, stage["teaches"], opinions)
+                after = arguments.work / stage["run"]["after"] / "network.pt" if "after" in stage["run"] else None
+                teacher = fit.main(arguments.data, stage, work, after)
+                counts = stage["teaches"] | stage["teaches_mood"]
+                teaching.teach(teacher, arguments.data, counts, opinions, of_mood=[*stage["teaches_mood"]])
             continue
         trained = fit.main(arguments.data, stage, work, before, opinions)
         before = work / "network.pt"

@@ -41,7 +41,7 @@ class Opinion:
     """What a larger network makes of a text: probabilities, every sentiment weighing the same beforehand."""
 
     sentiment: NDArray[np.float16]  # [3]
-    tags: NDArray[np.float16]  # [words, len(TAGS)]
+    tags: NDArray[np.float16] | None  # [words, len(TAGS)]; None where nothing is taught about names
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,19 @@ def validation(folder: Path, name: str) -> Path:
 def read_lines(path: Path) -> list[dict[str, object]]:
     """The objects of a JSONL file."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def texts(path: Path) -> list[str]:
+    """The texts of a file of the data folder, of whatever sort."""
+    if path.parent.name == "ner":
+        return [sentence.text for sentence in sentences(path)]
+    return [str(row["text"]) for row in read_lines(path)]
+
+
+def held_out(folder: Path) -> set[bytes]:
+    """The fingerprints of every validation line, the project's own too."""
+    paths = [*sorted(folder.glob("*/*.validation.jsonl")), validation(folder, "blind")]
+    return {fingerprint(text) for path in paths for text in texts(path)}
 
 
 def columns(path: Path) -> list[list[str]]:

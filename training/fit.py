@@ -56,15 +56,13 @@ def read_corpus(
     opinions: Path | None = None,
 ) -> Corpus:
     """Everything in the data folder that the settings name, the project's own lines, and a teacher's opinions."""
-    held_out: set[bytes] = set()
+    held_out = data.held_out(folder)
     validation_texts, validation_sentences = {}, {}
     for name in data.VALIDATED:
         rows = data.read_lines(data.validation(folder, name))
-        held_out |= {data.fingerprint(str(row["text"])) for row in rows}
         validation_texts[name] = _texts(rows, name, vocabulary, longest)
     for name in ("wnut17", "btc", "tweebank", "stackoverflow"):
         held = data.sentences(folder / "ner" / f"{name}.validation.jsonl")
-        held_out |= {data.fingerprint(each.text) for each in held}
         validation_sentences[name] = tuple(zip(held, _sentences(held, vocabulary, 500), strict=True))
 
     train: list[Example] = []
@@ -333,10 +331,17 @@ class Fit:
             share = len(opinions) / len(varied)
             told = torch.from_numpy(np.stack([opinion.sentiment for opinion in opinions])).float()
             loss = loss - share * (told * functional.log_softmax(sentiment[heard].float(), -1)).sum(-1).mean()
-            told = torch.from_numpy(np.concatenate([opinion.tags for opinion in opinions])).float()
-            words = torch.from_numpy(np.isin(owners, heard.numpy()))
+
+        names = {
+            index: example.opinion.tags
+            for index, example in enumerate(varied)
+            if example.opinion is not None and example.opinion.tags is not None
+        }
+        if names:
+            told = torch.from_numpy(np.concatenate([*names.values()])).float()
+            words = torch.from_numpy(np.isin(owners, [*names]))
             each = -(told * functional.log_softmax(entities[words].float(), -1)).sum(-1)
-            loss = loss + settings["entity_weight"] * share * each.mean()
+            loss = loss + settings["entity_weight"] * len(names) / len(varied) * each.mean()
         return loss
 
     def _vary(self, example: Example, draw: random.Random) -> Example:
@@ -428,6 +433,7 @@ def read_stages(path: Path) -> list[dict[str, Any]]:
         {
             "name": stage["name"],
             "teaches": stage.get("teaches", {}),
+            "teaches_mood": stage.get("teaches_mood", {}),
             **{part: values | stage.get(part, {}) for part, values in held["all"].items()},
         }
         for stage in held["stage"]

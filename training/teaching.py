@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import compress
+from itertools import chain, compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,31 +26,27 @@ if TYPE_CHECKING:
 TAUGHT = "taught"
 
 
-def texts(folder: Path, counts: dict[str, int], seed: int) -> list[str]:
-    """Some of the training texts and of the public chats, none of which is a validation line."""
-    paths = [*sorted(folder.glob("*/*.validation.jsonl")), data.validation(folder, "blind")]
-    held_out = {data.fingerprint(text) for path in paths for text in _texts(path)}
+def texts(folder: Path, counts: dict[str, int], seed: int) -> dict[str, list[str]]:
+    """Some of the training texts and of the public chats, by file, none of which is a validation line."""
+    held_out = data.held_out(folder)
     draw = random.Random(seed)
-    chosen: list[str] = []
+    chosen = {}
     for name, count in counts.items():
         (path,) = folder.glob(f"*/{name}.jsonl")
-        found = [text for text in dict.fromkeys(_texts(path)) if len(text.split()) > 3]
+        found = [text for text in dict.fromkeys(data.texts(path)) if len(text.split()) > 3]
         found = list(compress(found, data.without_duplicates(found, held_out)))
-        chosen += draw.sample(found, min(count, len(found)))
+        chosen[name] = draw.sample(found, min(count, len(found)))
     return chosen
 
 
-def _texts(path: Path) -> list[str]:
-    if path.parent.name == "ner":
-        return [sentence.text for sentence in data.sentences(path)]
-    return [str(row["text"]) for row in data.read_lines(path)]
-
-
 @torch.inference_mode()
-def teach(fit: Fit, folder: Path, counts: dict[str, int], target: Path) -> None:
-    """Write what the network of `fit` makes of the texts: probabilities as float16, texts in the order of `texts`."""
+def teach(fit: Fit, folder: Path, counts: dict[str, int], target: Path, *, of_mood: Sequence[str] = ()) -> None:
+    """Write what the network of `fit` makes of the texts: probabilities as float16, texts in the order of `texts`.
+
+    Of the files `of_mood` its sentiment alone is taught later, not the names it finds.
+    """
     longest = fit.settings["data"]["longest"]
-    chosen = texts(folder, counts, fit.settings["run"]["seed"])
+    chosen = list(chain(*texts(folder, counts, fit.settings["run"]["seed"]).values()))
     examples = read(chosen, fit.vocabulary, longest)
     network = fit.average.eval()
     sentiment = np.zeros((len(examples), 3), np.float16)
@@ -61,23 +58,25 @@ def teach(fit: Fit, folder: Path, counts: dict[str, int], target: Path) -> None:
         words = np.cumsum([len(examples[index].words) for index in indices])[:-1]
         for index, each in zip(indices, np.split(softmax(other.float().numpy(), -1), words), strict=True):
             tags[index] = each.astype(np.float16)
-    np.savez(
-        target, sentiment=sentiment, tags=np.concatenate(tags), counts=np.array(json.dumps(counts)), of=_digest(chosen)
-    )
+    about = json.dumps({"counts": counts, "of_mood": [*of_mood], "digest": _digest(chosen)})
+    np.savez(target, sentiment=sentiment, tags=np.concatenate(tags), about=np.array(about))
 
 
 def taught(folder: Path, opinions: Path, vocabulary: Vocabulary, longest: int, *, seed: int) -> list[Example]:
     """The texts with what the teacher said of them. Raises ValueError if it was asked about others."""
     held = np.load(opinions)
-    chosen = texts(folder, json.loads(str(held["counts"])), seed)
-    if str(held["of"]) != _digest(chosen):
+    about = json.loads(str(held["about"]))
+    by_file = texts(folder, about["counts"], seed)
+    chosen = list(chain(*by_file.values()))
+    if about["digest"] != _digest(chosen):
         raise ValueError(f"{opinions} is about other texts than these; delete it, and the teacher reads again")
     examples = read(chosen, vocabulary, longest)
     ends = np.cumsum([len(example.words) for example in examples])
     tags = np.split(held["tags"], ends[:-1])
+    named = [name not in about["of_mood"] for name, found in by_file.items() for _ in found]
     return [
-        replace(example, opinion=Opinion(one, other))
-        for example, one, other in zip(examples, held["sentiment"], tags, strict=True)
+        replace(example, opinion=Opinion(one, other if names else None))
+        for example, one, other, names in zip(examples, held["sentiment"], tags, named, strict=True)
         if example.words
     ]
 
