@@ -7,7 +7,7 @@ import json
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from bot.analysis.tokens import Shape, Tokens, Vocabulary
+from bot.evaluation.behaviour import read_cases
 from bot.text import MENTION
 from training.network import KINDS, TAGS, Packed
 
@@ -96,6 +97,24 @@ def held_out(folder: Path) -> set[bytes]:
     """The fingerprints of every validation line, the project's own too."""
     paths = [*sorted(folder.glob("*/*.validation.jsonl")), validation(folder, "blind")]
     return {fingerprint(text) for path in paths for text in texts(path)}
+
+
+def cases() -> list[str]:
+    """The texts of the behavioural suite, which nothing that is trained on may repeat or resemble."""
+    return [text for case in read_cases() for text in case.texts]
+
+
+def alike(texts: Sequence[str], others: Iterable[str], share: float) -> list[bool]:
+    """For each text whether it has at least that share of its words and another's in common (Jaccard)."""
+    known = {words(other) for other in others} - {frozenset()}
+    return [
+        any(len(its & other) >= share * len(its | other) for other in known) for its in (words(text) for text in texts)
+    ]
+
+
+def words(text: str) -> frozenset[str]:
+    """The words of a text, without case, order and marks."""
+    return frozenset(re.findall(r"\w+", text.lower()))
 
 
 def columns(path: Path) -> list[list[str]]:
@@ -184,7 +203,7 @@ def _slipped(text: str, draw: random.Random) -> str:
     return " ".join(words)
 
 
-def without_duplicates(texts: Sequence[str], held_out: set[bytes]) -> list[bool]:
+def without_duplicates(texts: Sequence[str], held_out: Set[bytes]) -> list[bool]:
     """For each text whether it may be trained on."""
     # Short sentences ("thanks!") recur by chance and tell nothing; they too are dropped, to keep the promise simple.
     return [fingerprint(text) not in held_out for text in texts]

@@ -34,6 +34,7 @@ NAMED = Path(__file__).parent / "named.txt"
 MARKED = Path(__file__).parent / "marked.tsv"
 HEARD = Path(__file__).parent / "heard.tsv"
 SPOKEN = Path(__file__).parent / "spoken.tsv"
+OURS = ("written", "spoken")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,9 @@ def read_corpus(
     opinions: Path | None = None,
 ) -> Corpus:
     """Everything in the data folder that the settings name, the project's own lines, and a teacher's opinions."""
-    held_out = data.held_out(folder)
+    cases = set(data.cases())
+    # Emoji leave no fingerprint: texts of them alone are compared as they are.
+    held_out = data.held_out(folder) | {data.fingerprint(case) for case in cases} - {data.fingerprint("")}
     validation_texts, validation_sentences = {}, {}
     for name in data.VALIDATED:
         rows = data.read_lines(data.validation(folder, name))
@@ -70,7 +73,7 @@ def read_corpus(
     for name in sources:
         if name == TAUGHT:
             assert opinions is not None, "no stage before this one is a teacher"
-            train.extend(taught(folder, opinions, vocabulary, longest, seed=seed))
+            train.extend(taught(folder, opinions, vocabulary, longest, seed=seed, held_out=held_out))
             continue
         if name in ANNOTATED:
             found = _annotated(folder, name)
@@ -78,7 +81,11 @@ def read_corpus(
             examples = _sentences([each for each, kept in zip(found, keep, strict=True) if kept], vocabulary, longest)
         else:
             rows = _rows(folder, name)
-            keep = data.without_duplicates([str(row["text"]) for row in rows], held_out)
+            texts = [str(row["text"]) for row in rows]
+            keep = data.without_duplicates(texts, held_out)
+            keep = [kept and text not in cases for kept, text in zip(keep, texts, strict=True)]
+            if name in OURS:  # written by those who know what the suite is about
+                keep = [kept and not like for kept, like in zip(keep, data.alike(texts, cases, 0.6), strict=True)]
             examples = _texts([row for row, kept in zip(rows, keep, strict=True) if kept], name, vocabulary, longest)
         removed[name] = keep.count(False)
         train.extend(example for example in examples if example.words)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from itertools import chain, compress
 from pathlib import Path
@@ -62,8 +62,13 @@ def teach(fit: Fit, folder: Path, counts: dict[str, int], target: Path, *, of_mo
     np.savez(target, sentiment=sentiment, tags=np.concatenate(tags), about=np.array(about))
 
 
-def taught(folder: Path, opinions: Path, vocabulary: Vocabulary, longest: int, *, seed: int) -> list[Example]:
-    """The texts with what the teacher said of them. Raises ValueError if it was asked about others."""
+def taught(
+    folder: Path, opinions: Path, vocabulary: Vocabulary, longest: int, *, seed: int, held_out: Set[bytes] = frozenset()
+) -> list[Example]:
+    """The texts with what the teacher said of them, without those whose fingerprints are `held_out`.
+
+    Raises ValueError if the teacher was asked about others.
+    """
     held = np.load(opinions)
     about = json.loads(str(held["about"]))
     by_file = texts(folder, about["counts"], seed)
@@ -74,10 +79,11 @@ def taught(folder: Path, opinions: Path, vocabulary: Vocabulary, longest: int, *
     ends = np.cumsum([len(example.words) for example in examples])
     tags = np.split(held["tags"], ends[:-1])
     named = [name not in about["of_mood"] for name, found in by_file.items() for _ in found]
+    keep = data.without_duplicates(chosen, held_out)
     return [
         replace(example, opinion=Opinion(one, other if names else None))
-        for example, one, other, names in zip(examples, held["sentiment"], tags, named, strict=True)
-        if example.words
+        for example, one, other, names, kept in zip(examples, held["sentiment"], tags, named, keep, strict=True)
+        if kept and example.words
     ]
 
 

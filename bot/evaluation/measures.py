@@ -147,10 +147,10 @@ class Calibration:
     """Whether 80 % sure is right in 80 % of the lines.
 
     `error` is the expected calibration error, the mean distance of confidence and accuracy over the bins weighted by
-    their lines, in [0, 1]. `bins` leaves out empty ones.
+    their lines, in [0, 1]; None of no lines. `bins` leaves out empty ones.
     """
 
-    error: float
+    error: float | None
     bins: tuple[Bin, ...]
 
 
@@ -171,8 +171,8 @@ def calibration(confidences: Sequence[float], right: Sequence[bool], *, bins: in
         for n in range(bins)
         if (inside := which == n).any()
     )
-    error = sum(bin.lines * abs(bin.accuracy - bin.confidence) for bin in filled) / max(1, len(sure))
-    return Calibration(error, filled)
+    gaps = sum(bin.lines * abs(bin.accuracy - bin.confidence) for bin in filled)
+    return Calibration(gaps / len(sure) if len(sure) else None, filled)
 
 
 # Chance.
@@ -196,11 +196,27 @@ def interval(values: Numbers, *, confidence: float = CONFIDENCE) -> tuple[float,
     return float(low), float(high)
 
 
-def sign_probability(differences: Numbers) -> float:
-    """Two-sided p of "no difference" from the resampled differences of one paired bootstrap, never below 2/(n + 1)."""
-    n = len(differences)
-    rarer = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
-    return min(1.0, 2 * (rarer + 1) / (n + 1))
+def interval_at_the_edge(value: float, trials: int, *, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The interval of a share of 0 or 1, of which drawing lines again knows no doubt (Clopper and Pearson 1934)."""
+    doubt = 1 - ((1 - confidence) / 2) ** (1 / trials) if trials else 1.0
+    return (0.0, doubt) if value <= 0 else (1 - doubt, 1.0)
+
+
+def swapped(first: Counts, second: Counts, *, times: int, seed: int) -> tuple[Counts, Counts]:
+    """(time, column) sums of two readers' (line, column) outcomes, with a coin tossed for each line who gave which."""
+    distinct, lines = np.unique(np.hstack((first, second)), axis=0, return_counts=True)
+    one, other = np.split(distinct, 2, axis=1)
+    moved = np.random.default_rng(seed).binomial(lines, 0.5, size=(times, len(lines))) @ (other - one)
+    return first.sum(axis=0) + moved, second.sum(axis=0) - moved
+
+
+def permutation_probability(difference: float, differences: Numbers) -> float:
+    """Two-sided p of readers that are alike: how often swapping their answers puts them as far apart, itself included.
+
+    Source: approximate randomization (Noreen 1989), as recommended for such measures by Dror et al. (2018).
+    """
+    as_far = np.abs(differences) >= abs(difference) - 1e-12
+    return float((as_far.sum() + 1) / (len(differences) + 1))
 
 
 def mcnemar(only_first: int, only_second: int) -> float:

@@ -66,7 +66,8 @@ def _reliability(axes: Axes, scores: SentimentScores) -> None:
     axes.set(
         xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="how sure (bars: how many lines)", ylabel="how often right"
     )
-    axes.set_title(f"calibration error {_percent(scores.calibration.error)}", color=INK, fontsize=10)
+    error = "–" if scores.calibration.error is None else _percent(scores.calibration.error)
+    axes.set_title(f"calibration error {error}", color=INK, fontsize=10)
 
 
 def _names(axes: Axes, scores: EntityScores) -> None:

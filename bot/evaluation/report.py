@@ -62,10 +62,9 @@ def show_comparison(comparison: Comparison) -> RenderableType:
             f"{test.p:.3f}" if test.enough else "",
         )
     if first.sentiment is not None and second.sentiment is not None:
-        errors = (first.sentiment.calibration.error, second.sentiment.calibration.error)
-        sides.add_row(
-            "calibration error", *(f"{e:.1%}" for e in errors), exactly(100 * (errors[1] - errors[0])), "", ""
-        )
+        one, other = first.sentiment.calibration.error, second.sentiment.calibration.error
+        apart = "–" if one is None or other is None else exactly(100 * (other - one))
+        sides.add_row("calibration error", _error(one), _error(other), apart, "", "")
     sides.add_row("lines a second", f"{first.speed.per_second:,.0f}", f"{second.speed.per_second:,.0f}", "", "", "")
     return Group(
         _title(f"A: {first.model}   B: {second.model}   on {_file(first)}"),
@@ -108,7 +107,7 @@ def _sentiment(scores: SentimentScores) -> Iterable[RenderableType]:
         ("accuracy", scores.accuracy),
     ):
         measured.add_row(name, *_percent(measure, of=scores.lines))
-    measured.add_row("calibration error", f"{scores.calibration.error:.1%}", "")
+    measured.add_row("calibration error", _error(scores.calibration.error), "")
     yield _below(measured)
 
     columns = (*scores.labels, NOT_READ) if scores.not_read else scores.labels
@@ -121,7 +120,7 @@ def _sentiment(scores: SentimentScores) -> Iterable[RenderableType]:
         )
     yield _below(confusion)
     if scores.not_read:
-        yield _note(f"Lines in a language that this reader can't read, which count as missed: {scores.not_read:,}.")
+        yield _note(_not_read(scores.not_read))
 
 
 def _entities(scores: EntityScores) -> Iterable[RenderableType]:
@@ -148,6 +147,16 @@ def _entities(scores: EntityScores) -> Iterable[RenderableType]:
     )
     yield _below(spans)
     yield _note(f"{scores.lines:,} lines; only kinds that the file annotates count, and a name only whole.")
+    if scores.not_read:
+        yield _note(_not_read(scores.not_read))
+
+
+def _not_read(lines: int) -> str:
+    return f"Lines that this reader didn't read, most for their language, and which count as missed: {lines:,}."
+
+
+def _error(error: float | None) -> str:
+    return "–" if error is None else f"{error:.1%}"
 
 
 def _skipped(skipped: Sequence[Skipped]) -> Iterable[RenderableType]:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from bot.analysis import Analysis, Analyzer, Kind, Label
+from bot.errors import Refused
 from bot.evaluation import measures
 from bot.evaluation.lines import NON_NEGATIVE, EntityLine, Labelled, SentimentLine, Skipped
 from bot.evaluation.measures import Calibration, Counts, Numbers, Span
@@ -18,13 +19,16 @@ BATCH = 256
 RESAMPLES = 2000
 SEED = 20261124
 NOT_READ = "not read"
-"""The column of lines in a language that the reader has no figures for: it gave no sentiment, and that is a miss."""
+"""The column of lines without a sentiment, in a language that the reader has no figures for or refused: misses."""
 
 Progress = Callable[[int], object]
 """Told how many more lines were read."""
 
 FEWEST = 10
-"""Of fewer lines, or names of a kind, no interval is shown: drawn again and again, so few say too little of others."""
+"""Of fewer lines, or names of a kind, no interval is shown: drawn again and again, so few say too little of others.
+
+Nor are two readers compared by a mean over labels one of which has fewer lines.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class SentimentScores:
 
     @property
     def not_read(self) -> int:
-        """Lines that got no sentiment because of their language."""
+        """Lines that got no sentiment, because of their language or refused."""
         return sum(row[-1] for row in self.confusion)
 
 
@@ -84,9 +88,13 @@ class KindScore:
 
 @dataclass(frozen=True, slots=True)
 class EntityScores:
-    """How names were read: a span counts only whole and with its kind. Micro means over all spans of the kinds here."""
+    """How names were read: a span counts only whole and with its kind. Micro means over all spans of the kinds here.
+
+    `not_read` lines are in a language that the reader has no figures for; their names count as missed.
+    """
 
     lines: int
+    not_read: int
     precision: Measure
     recall: Measure
     f1: Measure
@@ -206,7 +214,8 @@ async def compare(
 ) -> Comparison:
     """Let both read every line and test each difference on the same lines; the options are those of `evaluate`.
 
-    Macro-recall and span F1 are tested by a paired bootstrap over lines, accuracy by McNemar's exact test.
+    Macro-recall and span F1 are tested by swapping the readers' answers to a line (a paired permutation test), accuracy
+    by McNemar's exact test.
     """
     one = await _read(first, labelled, lower_cased=lower_cased, batch=batch, progress=progress, clock=clock)
     other = await _read(second, labelled, lower_cased=lower_cased, batch=batch, progress=progress, clock=clock)
@@ -251,12 +260,15 @@ async def _read(
     texts = [line.text for line in labelled.sentiment] + [" ".join(line.tokens) for line in labelled.entities]
     if lower_cased:
         texts = [text.lower() for text in texts]
-    await analyzer.analyze(("a first text, so that loading is not timed",))
+    (ready,) = await analyzer.analyze(("a first text, so that loading is not timed",))
     analyses: list[Analysis] = []
     began = clock()
     for start in range(0, len(texts), batch):
         asked = texts[start : start + batch]
-        analyses += await analyzer.analyze(asked)
+        try:
+            analyses += await analyzer.analyze(asked)
+        except Refused:
+            analyses += [await _alone(analyzer, text, model=ready.model) for text in asked]
         if progress is not None:
             progress(len(asked))
     seconds = clock() - began
@@ -267,6 +279,15 @@ async def _read(
         entities=tuple(analyses[len(labelled.sentiment) :]),
         speed=Speed(len(texts), seconds, batch),
     )
+
+
+async def _alone(analyzer: Analyzer, text: str, *, model: str) -> Analysis:
+    """What the analyzer makes of a text of a batch that it refused: nothing of those that are the reason."""
+    try:
+        (analysis,) = await analyzer.analyze((text,))
+    except Refused:
+        return Analysis(None, (), model)
+    return analysis
 
 
 def _evaluation(reading: _Reading, *, misses: int, resamples: int, seed: int) -> Evaluation:
@@ -338,20 +359,27 @@ def _sentiment_scores(reading: _Reading, *, resamples: int, seed: int) -> Sentim
         for line, analysis in zip(reading.labelled.sentiment, reading.sentiment, strict=True)
         if analysis.sentiment is not None
     ]
+    fewest = _fewest(confusion)
     columns = (measures.precisions(confusion), np.nan_to_num(measures.recalls(confusion)), measures.f1s(confusion))
     return SentimentScores(
         lines=len(cells),
         labels=tuple(labels),
         confusion=tuple(tuple(int(lines) for lines in row) for row in confusion),
-        macro_recall=_measure(measures.macro_recall(confusion), measures.macro_recall(again)),
-        macro_f1=_measure(measures.macro_f1(confusion), measures.macro_f1(again)),
-        accuracy=_measure(measures.accuracy(confusion), measures.accuracy(again)),
+        macro_recall=_measure(measures.macro_recall(confusion), measures.macro_recall(again), fewest),
+        macro_f1=_measure(measures.macro_f1(confusion), measures.macro_f1(again), fewest),
+        accuracy=_measure(measures.accuracy(confusion), measures.accuracy(again), len(cells)),
         by_label=tuple(
             LabelScore(label, float(precision), float(recall), float(np.nan_to_num(f1)), int(lines))
             for label, precision, recall, f1, lines in zip(labels, *columns, confusion.sum(axis=-1), strict=True)
         ),
         calibration=measures.calibration([sure for sure, _ in read], [right for _, right in read]),
     )
+
+
+def _fewest(confusion: Counts) -> int:
+    """Lines of the label that has the fewest, of those that some line has."""
+    lines = confusion.sum(axis=-1)
+    return int(lines[lines > 0].min())
 
 
 def _sentiment_misses(reading: _Reading, most: int) -> list[Miss]:
@@ -371,10 +399,15 @@ def _sentiment_tests(
     one: _Reading, other: _Reading, names: tuple[str, str], *, resamples: int, seed: int
 ) -> list[PairedTest]:
     labels = one.labelled.labels
-    both = np.hstack((_cells(one), _cells(other)))
-    again = measures.resampled(both, resamples=resamples, seed=seed)
-    first, second = (_confusions(half, labels) for half in np.split(both.sum(axis=0), 2))
-    first_again, second_again = (_confusions(half, labels) for half in np.split(again, 2, axis=-1))
+
+    def difference(sums: Sequence[Counts], measure: Callable[[Counts], Numbers]) -> Numbers:
+        first, second = (measure(_confusions(each, labels)) for each in sums)
+        return second - first
+
+    cells = (_cells(one), _cells(other))
+    again = np.split(measures.resampled(np.hstack(cells), resamples=resamples, seed=seed), 2, axis=-1)
+    swapped = measures.swapped(*cells, times=resamples, seed=seed)
+    first, second = (_confusions(each.sum(axis=0), labels) for each in cells)
     right = [
         np.array(
             [_row(line, labels) == _column(a, labels) for line, a in zip(one.labelled.sentiment, read, strict=True)]
@@ -383,19 +416,21 @@ def _sentiment_tests(
     ]
     p = measures.mcnemar(int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum()))
     return [
-        _bootstrap_test(
+        _permutation_test(
             "macro-recall",
             names,
-            len(both),
+            len(right[0]),
             (measures.macro_recall(first), measures.macro_recall(second)),
-            measures.macro_recall(second_again) - measures.macro_recall(first_again),
+            difference(again, measures.macro_recall),
+            difference(swapped, measures.macro_recall),
+            few=(_fewest(first), "in the rarest label"),
         ),
         _test(
             "accuracy",
             names,
-            len(both),
+            len(right[0]),
             (measures.accuracy(first), measures.accuracy(second)),
-            measures.accuracy(second_again) - measures.accuracy(first_again),
+            difference(again, measures.accuracy),
             p,
             "McNemar's exact test",
         ),
@@ -432,17 +467,23 @@ def _entity_scores(reading: _Reading, *, resamples: int, seed: int) -> EntitySco
     counts = _by_kind(found.sum(axis=0))
     again = _by_kind(measures.resampled(found, resamples=resamples, seed=seed))
     micro, micro_again = counts.sum(axis=-2), again.sum(axis=-2)
+    annotated, predicted = int(micro[0] + micro[2]), int(micro[0] + micro[1])
     return EntityScores(
         lines=len(found),
-        precision=_measure(measures.span_precision(micro), measures.span_precision(micro_again)),
-        recall=_measure(measures.span_recall(micro), measures.span_recall(micro_again)),
-        f1=_measure(measures.span_f1(micro), measures.span_f1(micro_again)),
+        not_read=sum(analysis.language is not None for analysis in reading.entities),
+        precision=_measure(measures.span_precision(micro), measures.span_precision(micro_again), predicted),
+        recall=_measure(measures.span_recall(micro), measures.span_recall(micro_again), annotated),
+        f1=_measure(measures.span_f1(micro), measures.span_f1(micro_again), annotated),
         by_kind=tuple(
             KindScore(
                 kind,
                 precision=float(measures.span_precision(counts[row])),
                 recall=float(measures.span_recall(counts[row])),
-                f1=_measure(measures.span_f1(counts[row]), measures.span_f1(again[:, row])),
+                f1=_measure(
+                    measures.span_f1(counts[row]),
+                    measures.span_f1(again[:, row]),
+                    int(counts[row, 0] + counts[row, 2]),
+                ),
                 spans=int(counts[row, 0] + counts[row, 2]),
                 predicted=int(counts[row, 0] + counts[row, 1]),
             )
@@ -471,38 +512,48 @@ def _named(spans: set[Span], line: EntityLine) -> str:
 
 
 def _entity_test(one: _Reading, other: _Reading, names: tuple[str, str], *, resamples: int, seed: int) -> PairedTest:
-    both = np.hstack((_found(one), _found(other)))
-    again = measures.resampled(both, resamples=resamples, seed=seed)
-    first, second = (_by_kind(half).sum(axis=-2) for half in np.split(both.sum(axis=0), 2))
-    first_again, second_again = (_by_kind(half).sum(axis=-2) for half in np.split(again, 2, axis=-1))
-    found, _, missed = first
-    return _bootstrap_test(
+    def f1(found: Counts) -> Numbers:
+        return measures.span_f1(_by_kind(found).sum(axis=-2))
+
+    found = (_found(one), _found(other))
+    again = np.split(measures.resampled(np.hstack(found), resamples=resamples, seed=seed), 2, axis=-1)
+    swapped = measures.swapped(*found, times=resamples, seed=seed)
+    first, second = (each.sum(axis=0) for each in found)
+    hits, _, missed = _by_kind(first).sum(axis=-2)
+    return _permutation_test(
         "entity F1",
         names,
-        len(both),
-        (measures.span_f1(first), measures.span_f1(second)),
-        measures.span_f1(second_again) - measures.span_f1(first_again),
-        annotated=int(found + missed),
+        len(found[0]),
+        (f1(first), f1(second)),
+        f1(again[1]) - f1(again[0]),
+        f1(swapped[1]) - f1(swapped[0]),
+        few=(int(hits + missed), "names"),
     )
 
 
 # Both
 
 
-def _measure(value: Numbers, again: Numbers) -> Measure:
-    return Measure(float(value), *measures.interval(again))
+def _measure(value: Numbers, again: Numbers, trials: int) -> Measure:
+    """`trials` are the lines or names of which the value is a share."""
+    low, high = measures.interval(again)
+    if low == high and value in (0, 1):
+        low, high = measures.interval_at_the_edge(float(value), trials)
+    return Measure(float(value), low, high)
 
 
-def _bootstrap_test(
+def _permutation_test(
     measure: str,
     names: tuple[str, str],
     lines: int,
     values: tuple[Numbers, Numbers],
     differences: Numbers,
-    annotated: int | None = None,
+    swapped: Numbers,
+    *,
+    few: tuple[int, str],
 ) -> PairedTest:
-    p = measures.sign_probability(differences)
-    return _test(measure, names, lines, values, differences, p, "paired bootstrap", annotated)
+    p = measures.permutation_probability(float(values[1] - values[0]), swapped)
+    return _test(measure, names, lines, values, differences, p, "paired permutation", few)
 
 
 def _test(
@@ -513,14 +564,14 @@ def _test(
     differences: Numbers,
     p: float,
     method: str,
-    annotated: int | None = None,  # names, where names are compared
+    few: tuple[int, str] | None = None,  # what else there has to be enough of, and its name
 ) -> PairedTest:
     first, second = (float(value) for value in values)
     low, high = measures.interval(differences)
     difference = f"{measure} {first:.1%} and {second:.1%}, a difference of {exactly(100 * (second - first))} points"
     better, worse = names[::-1] if second > first else names
-    counted = f"{lines:,} lines" + (f" with {annotated:,} names" if annotated is not None else "")
-    enough = lines >= FEWEST and (annotated is None or annotated >= FEWEST)
+    counted = f"{lines:,} lines" + (f" with {few[0]:,} {few[1]}" if few is not None else "")
+    enough = lines >= FEWEST and (few is None or few[0] >= FEWEST)
     if not enough:
         verdict = f"Too little to tell {better} from {worse}: {difference} over {counted}; {FEWEST} are the fewest."
     else:
