@@ -21,6 +21,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 from rich.text import Text
 
+from bot.analysis import Kind
 from bot.errors import ConfigurationError, QuestionError, RoomtoneError
 from bot.settings import Settings
 
@@ -421,6 +422,14 @@ def evaluate(
     against: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Compare with this one, line by line: is it better?")
     ] = None,
+    kinds: Annotated[
+        list[Kind] | None,
+        typer.Option(
+            "--kind",
+            help="A kind of names that the files' annotators marked; say it once for each. "
+            "[default: those that occur in a file]",
+        ),
+    ] = None,
     picture: Annotated[
         Path | None, typer.Option(help="Write confusion and reliability to this PNG file (one labelled file).")
     ] = None,
@@ -456,6 +465,7 @@ def evaluate(
                 against=against,
                 behaviour=behaviour,
                 lower_cased=lower_cased,
+                kinds=frozenset(kinds) if kinds else None,
                 misses=show_errors,
                 progress=lambda lines: bar.advance(task, lines),
             )

@@ -29,25 +29,21 @@ Account: TypeAlias = Callable[[], AbstractAsyncContextManager[Spending]]
 async def reading(settings: Settings, account: Account) -> AsyncIterator[Analyzer]:
     """Who reads, for many callers at once. Raises ConfigurationError."""
     async with AsyncExitStack() as stack:
-        readers = {name: await _reader(name, settings, account, stack) for name in who_reads(settings)}
-        reader: Analyzer
-        if list(readers) == ["local"] and isinstance(readers["local"], Embedded):
-            reader = readers["local"]
-        else:
-            from bot.analysis.fallback import Fallback
-
-            reader = await stack.enter_async_context(Fallback(readers, deadline=settings.batch_deadline))
+        reader = await _in_order(settings, account, stack)
         yield await stack.enter_async_context(Batching(reader))
 
 
 @asynccontextmanager
 async def reading_with(model: str | None, settings: Settings, account: Account) -> AsyncIterator[Analyzer]:
-    """The named reader alone, as `roomtone evaluate` is told it; None is who reads anyway."""
+    """The named reader alone, as `roomtone evaluate` is told it, for one caller; None is who reads anyway.
+
+    It remembers nothing, so that its speed is that of reading. Raises ConfigurationError.
+    """
     async with AsyncExitStack() as stack:
         if model is None:
-            yield await stack.enter_async_context(reading(settings, account))
+            yield await _in_order(settings, account, stack)
         else:
-            yield await stack.enter_async_context(Batching(await _reader(model, settings, account, stack)))
+            yield await _reader(model, settings, account, stack)
 
 
 @asynccontextmanager
@@ -74,9 +70,17 @@ def who_reads(settings: Settings) -> Sequence[str]:
     return order
 
 
-def reads_names(model: str | None) -> bool:
-    """Whether the reader written as `model` finds names too: all do except a checkpoint for sentiment alone."""
-    return model is None or model in {"local", "embedded", "hosted"} or bool(_two(model)[1])
+def tasks(model: str | None) -> tuple[bool, bool]:
+    """Whether the reader written as `model` reads sentiment, and names: all read both but a checkpoint named alone.
+
+    Raises ConfigurationError for what names none.
+    """
+    if model is None or model in {"local", BUNDLED, "embedded", "hosted"}:
+        return True, True
+    sentiment, names = _two(model)
+    if not sentiment and not names:
+        raise ConfigurationError(f'"{model}" names no model. Say embedded, hosted, or a checkpoint.')
+    return bool(sentiment), bool(names)
 
 
 async def examined(settings: Settings, account: Account) -> Sequence[doctor.Finding]:
@@ -120,8 +124,18 @@ async def _examined_hosted(settings: Settings, account: Account) -> Sequence[doc
         return [doctor.Finding("hosted budget", False, str(error))]
 
 
+async def _in_order(settings: Settings, account: Account, stack: AsyncExitStack) -> Analyzer:
+    """Who reads, as the settings say it."""
+    readers = {name: await _reader(name, settings, account, stack) for name in who_reads(settings)}
+    if list(readers) == ["local"] and isinstance(readers["local"], Embedded):
+        return readers["local"]
+    from bot.analysis.fallback import Fallback
+
+    return await stack.enter_async_context(Fallback(readers, deadline=settings.batch_deadline))
+
+
 async def _reader(written: str, settings: Settings, account: Account, stack: AsyncExitStack) -> Analyzer:
-    """The reader called `written`: local, embedded, hosted, or one or two checkpoints as SENTIMENT+NAMES."""
+    """The reader called `written`: local, embedded (or bundled), hosted, or checkpoints as SENTIMENT+NAMES."""
     match written:
         case "hosted":
             hosted, _ = await _hosted(settings, account, stack)
@@ -132,7 +146,7 @@ async def _reader(written: str, settings: Settings, account: Account, stack: Asy
             return await _completed(
                 checkpoint, stack, sentiment=bool(settings.sentiment_model), names=bool(settings.ner_model)
             )
-        case "local" | "embedded":
+        case "local" | "embedded" | "bundled":
             return await stack.enter_async_context(Embedded())
         case _:
             return await _checkpoint(*_two(written), settings, stack)

@@ -19,7 +19,6 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="checkpoints, networks and scores, a folder a stage")
     parser.add_argument("--out", type=Path, help="where the shipped files go; without it nothing is exported")
     parser.add_argument("--stages", type=Path, default=Path(__file__).parent / "stages.toml")
-    parser.add_argument("--version", default="1.0", help="of the model, as stored with every reading")
     parser.add_argument("--start", type=Path, help="shipped files or a network.pt that the first stage goes on from")
     parser.add_argument("--only", nargs="+", metavar="STAGE", help="the stages to run, in their order in the file")
     arguments = parser.parse_args()
@@ -30,23 +29,29 @@ def main() -> None:
     wanted = arguments.only or [stage["name"] for stage in stages]
     if unknown := set(wanted) - {stage["name"] for stage in stages}:
         parser.error(f"no stage is called {', '.join(sorted(unknown))}")
-    stages = [stage for stage in stages if stage["name"] in wanted]
     for stage in stages:
         work = arguments.work / stage["name"]
-        if stage["teaches"]:
+        counts = stage["teaches"] | stage["teaches_mood"]
+        if counts and (work / "opinions.npz").exists():
             opinions = work / "opinions.npz"
-            if not opinions.exists():
-                after = arguments.work / stage["run"]["after"] / "network.pt" if "after" in stage["run"] else None
-                teacher = fit.main(arguments.data, stage, work, after)
-                counts = stage["teaches"] | stage["teaches_mood"]
-                teaching.teach(teacher, arguments.data, counts, opinions, of_mood=[*stage["teaches_mood"]])
+        if stage["name"] not in wanted or opinions == work / "opinions.npz":
             continue
+        if counts:
+            after = arguments.work / stage["run"]["after"] / "network.pt" if "after" in stage["run"] else None
+            if after is not None and not after.exists():
+                parser.error(f"stage {stage['name']} goes on from {after}, which isn't there")
+            teacher = fit.main(arguments.data, stage, work, after)
+            opinions = work / "opinions.npz"
+            teaching.teach(teacher, arguments.data, counts, opinions, of_mood=[*stage["teaches_mood"]])
+            continue
+        if teaching.TAUGHT in stage["data"]["repeats"] and opinions is None:
+            parser.error(f"stage {stage['name']} learns from a teacher, and none has said anything yet")
         trained = fit.main(arguments.data, stage, work, before, opinions)
         before = work / "network.pt"
     if arguments.out is not None:
         if trained is None:
             parser.error("a teacher isn't exported; name the stage that learns from it too")
-        export.main(trained, arguments.out, name="roomtone-mini", version=arguments.version)
+        export.main(trained, arguments.out, name="roomtone-mini", version=fit.read_version(arguments.stages))
 
 
 if __name__ == "__main__":

@@ -231,6 +231,7 @@ class Fit:
             self.average.load_state_dict(state["average"])
             optimiser.load_state_dict(state["optimiser"])
             schedule.load_state_dict(state["schedule"])
+            torch.set_rng_state(state["random"])
             first = state["step"]
         self.network.train()
         saved = logged = time.monotonic()
@@ -262,9 +263,9 @@ class Fit:
                     state = {
                         "network": self.network.state_dict(), "average": self.average.state_dict(), "step": step + 1,
                         "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(),
+                        "random": torch.get_rng_state(),
                     }  # fmt: skip
-                    torch.save(state, checkpoint.with_suffix(".new"))
-                    checkpoint.with_suffix(".new").replace(checkpoint)
+                    _save(state, checkpoint)
                     saved = time.monotonic()
                 if not progress.console.is_terminal and now - logged > 60:
                     rate = seen / (now - logged)
@@ -274,8 +275,8 @@ class Fit:
                     )
                     logged, seen = now, 0
         _blend(self.average, before, 1 - settings["before"])
-        torch.save(self.average.state_dict(), self.work / "network.pt")
-        torch.save(self.network.state_dict(), self.work / "network.last.pt")
+        _save(self.network.state_dict(), self.work / "network.last.pt")
+        _save(self.average.state_dict(), self.work / "network.pt")
         checkpoint.unlink(missing_ok=True)
 
     def _groups(self) -> list[dict[str, Any]]:
@@ -427,10 +428,21 @@ def _allowed(closed: dict[str, list[str]]) -> dict[str, list[Tensor]]:
     return allowed
 
 
+def _save(state: dict[str, Any], path: Path) -> None:
+    """Write it whole or not at all: that the file is there means that it is done."""
+    torch.save(state, path.with_suffix(".new"))
+    path.with_suffix(".new").replace(path)
+
+
 @torch.no_grad()
 def _blend(average: Network, network: Network, decay: float) -> None:
     for mean, current in zip(average.parameters(), network.parameters(), strict=True):
         mean.lerp_(current, 1 - decay)
+
+
+def read_version(path: Path) -> str:
+    """The version of the model that these settings make, as it is stored with every reading."""
+    return str(tomllib.loads(path.read_text(encoding="utf-8"))["version"])
 
 
 def read_stages(path: Path) -> list[dict[str, Any]]:

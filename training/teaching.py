@@ -59,7 +59,9 @@ def teach(fit: Fit, folder: Path, counts: dict[str, int], target: Path, *, of_mo
         for index, each in zip(indices, np.split(softmax(other.float().numpy(), -1), words), strict=True):
             tags[index] = each.astype(np.float16)
     about = json.dumps({"counts": counts, "of_mood": [*of_mood], "digest": _digest(chosen)})
-    np.savez(target, sentiment=sentiment, tags=np.concatenate(tags), about=np.array(about))
+    written = target.with_suffix(".new.npz")
+    np.savez(written, sentiment=sentiment, tags=np.concatenate(tags), about=np.array(about))
+    written.replace(target)  # that the file is there means that it is whole
 
 
 def taught(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from itertools import islice
 from types import TracebackType
 from typing import Self
@@ -23,7 +25,8 @@ class Batching:
     goes away takes only its own texts with it; an error reaches exactly the callers of the batch that met it.
 
     `limit` is the most texts handed over at once; the wrapped analyzer is the one to order them by length. The last
-    `remembered` texts of at most `remembered_length` characters are answered from memory; 0 remembers none.
+    `remembered` texts of at most `remembered_length` characters are answered from memory; 0 remembers none. What is
+    remembered is a hash under a key that this process alone has, not the text.
 
     Use it as an async context manager; leaving it tells whoever still waits that the reading is Unavailable.
     """
@@ -36,7 +39,8 @@ class Batching:
         self._analyzer = analyzer
         self._limit = limit
         self._remembered_length = remembered_length
-        self._memory: LRUCache[tuple[str, str], Analysis] = LRUCache(remembered)
+        self._memory: LRUCache[tuple[bytes, str], Analysis] = LRUCache(remembered)
+        self._key = secrets.token_bytes(32)
         self._model = ""
         self._waiting: dict[str, _Asked] = {}
         self._reading: dict[str, _Asked] = {}
@@ -67,7 +71,7 @@ class Batching:
         known: dict[str, Analysis] = {}
         asked: dict[str, _Asked] = {}
         for text in dict.fromkeys(texts):
-            remembered = self._memory.get((text, self._model))
+            remembered = self._memory.get((self._hashed(text), self._model)) if self._is_remembered(text) else None
             if remembered is not None:
                 known[text] = remembered
             else:
@@ -130,9 +134,15 @@ class Batching:
         # Whoever answered last is who would answer now: the memory is asked under that name, so that after a
         # change of model nothing the old one said is given out as if the new one had.
         self._model = analysis.model
-        if len(text) <= self._remembered_length and self._memory.maxsize:
-            self._memory[text, analysis.model] = analysis
+        if self._is_remembered(text):
+            self._memory[self._hashed(text), analysis.model] = analysis
         self._reading[text].answer.set_result(analysis)
+
+    def _is_remembered(self, text: str) -> bool:
+        return len(text) <= self._remembered_length and self._memory.maxsize > 0
+
+    def _hashed(self, text: str) -> bytes:
+        return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, key=self._key).digest()
 
 
 @dataclass(slots=True, eq=False)

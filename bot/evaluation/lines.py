@@ -1,4 +1,4 @@
-"""Labelled JSONL: one sentiment or entity example a line.
+"""Labelled JSONL: a sentiment or entity example a line, or both.
 
     {"text": "the new build is great", "label": "positive"}
     {"tokens": ["Maria", "lives", "in", "Berlin"], "tags": ["B-person", "O", "O", "B-location"]}
@@ -77,13 +77,14 @@ def read_lines(path: Path, *, kinds: frozenset[Kind] | None = None) -> Labelled:
     entities: list[EntityLine] = []
     skipped: list[Skipped] = []
     for number, raw in _numbered(path):
-        match _example(number, raw, path.name):
-            case SentimentLine() as line:
-                sentiment.append(line)
-            case EntityLine() as line:
-                entities.append(line)
-            case Skipped() as line:
-                skipped.append(line)
+        for example in _examples(number, raw, path.name):
+            match example:
+                case SentimentLine() as line:
+                    sentiment.append(line)
+                case EntityLine() as line:
+                    entities.append(line)
+                case Skipped() as line:
+                    skipped.append(line)
     if not sentiment and not entities:
         raise ImportFileError(
             f"{path.name} has no labelled line. A line looks like"
@@ -93,7 +94,7 @@ def read_lines(path: Path, *, kinds: frozenset[Kind] | None = None) -> Labelled:
     counted = kinds if kinds is not None else marked
     if entities and not counted:
         raise ImportFileError(
-            f"{path.name} has token lines but no name in them is tagged. Say which kinds its annotators looked for."
+            f"{path.name} has token lines, and no name in them is tagged. Say with --kind what its annotators sought."
         )
     return Labelled(
         source=path.name,
@@ -117,22 +118,29 @@ def _numbered(path: Path) -> Iterator[tuple[int, bytes]]:
         raise ImportFileError(f"{path} can't be read: {error.strerror}.") from error
 
 
-def _example(number: int, raw: bytes, source: str) -> SentimentLine | EntityLine | Skipped:
+def _examples(number: int, raw: bytes, source: str) -> Iterator[SentimentLine | EntityLine | Skipped]:
+    """What a line is an example of: sentiment, names, or both."""
     try:
         found = json.loads(raw.decode())
     except (ValueError, RecursionError):
-        return Skipped(number, "is not JSON in UTF-8")
+        yield Skipped(number, "is not JSON in UTF-8")
+        return
+    neither = True
     match found:
         case {"text": str(text), "label": str(label)}:
-            return SentimentLine(number, text, _a_label(label, number, source))
+            neither = False
+            yield SentimentLine(number, text, _a_label(label, number, source))
+    match found:
         case {"tokens": list(tokens), "tags": list(tags)}:
+            neither = False
             if not tokens or not all(isinstance(token, str) and token for token in tokens):
-                return Skipped(number, "has no tokens, or one that is not a word")
-            if len(tags) != len(tokens):
-                return Skipped(number, "has another number of tags than of tokens")
-            return EntityLine(number, tuple(tokens), tuple(_a_tag(tag, number, source) for tag in tags))
-        case _:
-            return Skipped(number, 'has neither "text" and "label" nor "tokens" and "tags"')
+                yield Skipped(number, "has no tokens, or one that is not a word")
+            elif len(tags) != len(tokens):
+                yield Skipped(number, "has another number of tags than of tokens")
+            else:
+                yield EntityLine(number, tuple(tokens), tuple(_a_tag(tag, number, source) for tag in tags))
+    if neither:
+        yield Skipped(number, 'has neither "text" and "label" nor "tokens" and "tags"')
 
 
 def _a_label(label: str, number: int, source: str) -> str:

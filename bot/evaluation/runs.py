@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from bot.analysis import Analyzer
+from bot.analysis import Analyzer, Kind
 from bot.errors import ConfigurationError
 from bot.evaluation.behaviour import Behaviour, run_behaviour
 from bot.evaluation.lines import read_lines
 from bot.evaluation.scores import Comparison, Evaluation, compare, evaluate
-from bot.readers import reads_names
+from bot.readers import tasks
 
 
 async def evaluations(
@@ -22,20 +22,28 @@ async def evaluations(
     against: str | None,
     behaviour: bool,
     lower_cased: bool,
+    kinds: frozenset[Kind] | None = None,
     misses: int,
     progress: Callable[[int], None],
 ) -> Sequence[Evaluation | Behaviour | Comparison]:
     """How well `model` reads each labelled file, and the behavioural suite; or whether `against` reads better.
 
-    A model is `embedded`, `hosted`, or a checkpoint, and None who reads anyway; `reader` opens it.
+    A model is `embedded`, `hosted`, or a checkpoint, and None who reads anyway; `reader` opens it. `kinds` are those
+    that the files' annotators marked; None: those that occur.
     Raises ImportFileError, ConfigurationError.
     """
-    labelled = [read_lines(file) for file in files]
+    labelled = [read_lines(file, kinds=kinds) for file in files]
     for name in (model, against):
-        if not reads_names(name) and any(lines.entities for lines in labelled):
-            raise ConfigurationError(
-                f"{name} reads sentiment alone, and a file has names. Write a checkpoint for each, as SENTIMENT+NAMES."
-            )
+        sentiment, names = tasks(name)
+        for reads, what, asked in (
+            (names, "sentiment", any(lines.entities for lines in labelled)),
+            (sentiment, "names", behaviour or any(lines.sentiment for lines in labelled)),
+        ):
+            if asked and not reads:
+                raise ConfigurationError(
+                    f"{name} reads {what} alone, and there is more to read. Write a checkpoint for each, as "
+                    "SENTIMENT+NAMES."
+                )
     results: list[Evaluation | Behaviour | Comparison] = []
     if against is not None:
         async with reader(model) as first, reader(against) as second:

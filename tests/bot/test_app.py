@@ -272,6 +272,31 @@ async def test_a_checkpoint_for_sentiment_alone_is_not_scored_on_names(given, tm
         )  # fmt: skip
 
 
+async def test_a_checkpoint_for_names_alone_is_not_scored_on_sentiment(given, tmp_path):
+    file = tmp_path / "moods.jsonl"
+    file.write_text(json.dumps({"text": "it broke", "label": "negative"}) + "\n")
+
+    with pytest.raises(ConfigurationError, match="reads names alone"):
+        await evaluations(
+            partial(reading_with, given()), [file], model="+acme/names", against=None, behaviour=False,
+            lower_cased=False, misses=0, progress=lambda lines: None,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("model", ["", "+"])
+async def test_no_model_is_said_to_be_none(given, model):
+    with pytest.raises(ConfigurationError, match="names no model"):
+        await evaluations(
+            partial(reading_with, given()), [], model=model, against=None, behaviour=True, lower_cased=False,
+            misses=0, progress=lambda lines: None,
+        )  # fmt: skip
+
+
+async def test_the_bundled_model_is_called_as_the_settings_call_it(given):
+    async with reading_with(given(), "bundled") as one, reading_with(given(), "embedded") as other:
+        assert await one.analyze(["it works"]) == await other.analyze(["it works"])
+
+
 async def test_the_command_reads_with_a_hosted_model_and_sends_nothing_that_is_masked(tmp_path):
     async with Inference() as server:
         chosen = hosted_at(server, analyzers="hosted", database_url=f"sqlite:///{tmp_path / 'roomtone.db'}")

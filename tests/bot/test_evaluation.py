@@ -550,6 +550,26 @@ async def test_a_difference_has_its_sign_as_moods_have(tmp_path: Path) -> None:
     assert " −80.0 " in shown(show_comparison(comparison)).partition("a difference of")[0]
 
 
+def test_a_line_may_be_an_example_of_both(tmp_path: Path) -> None:
+    line = {"text": "Ada left", "label": "negative", "tokens": ["Ada", "left"], "tags": ["B-person", "O"]}
+
+    found = read_lines(a_file(tmp_path, line))
+
+    assert (len(found.sentiment), len(found.entities), found.skipped) == (1, 1, ())
+
+
+async def test_a_kind_that_the_annotators_looked_for_and_nobody_named_counts(tmp_path: Path) -> None:
+    path = a_file(tmp_path, {"tokens": ["Ada", "left"], "tags": ["B-person", "O"]})
+    reader = Scripted({"Ada left": an_analysis(CALM, an_entity("Ada", Kind.WORK))})
+
+    looked_for = read_lines(path, kinds=frozenset({Kind.PERSON, Kind.WORK}))
+
+    for lines, invented in ((read_lines(path), 0), (looked_for, 1)):
+        entities = (await evaluate(reader, lines)).entities
+        assert entities is not None
+        assert sum(kind.predicted for kind in entities.by_kind) == invented
+
+
 async def test_everything_said_in_a_terminal_or_as_json_is_what_was_measured(tmp_path: Path) -> None:
     path = a_file(
         tmp_path,

@@ -112,6 +112,17 @@ async def test_the_memory_is_bounded_and_forgets_the_least_recently_used() -> No
     assert reader.batches == [("+1",), ("lol",), ("thanks!",), ("lol",)]
 
 
+async def test_what_is_remembered_is_no_text_nor_a_hash_that_another_process_could_try() -> None:
+    async with Batching(Reader()) as one, Batching(Reader()) as other:
+        for batching in (one, other):
+            await batching.analyze(["between us"])
+
+        ((mark, _),), ((others, _),) = one._memory, other._memory
+        assert isinstance(mark, bytes)
+        assert b"between us" not in mark
+        assert mark != others
+
+
 async def test_nothing_is_remembered_where_the_memory_is_switched_off() -> None:
     reader = Reader()
     async with Batching(reader, remembered=0) as batching:
