@@ -326,6 +326,7 @@ def test_a_mistyped_database_is_not_made(tmp_path, verb):
         (["reanalyze", "--channel", "general"], "name their PATHs"),
         (["reanalyze", "--workspace", "T1"], "name their PATHs"),
         (["evaluate", "--behaviour", "--lower-cased"], "--behaviour and --lower-cased don't go together"),
+        (["evaluate", "x.jsonl", "--picture", "nowhere/x.png"], "--picture can't be written: nowhere isn't a folder"),
         (["slack", "manifest", "--http", "https://bot.example", "--scopes"], "--scopes and --http don't go together"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
