@@ -451,8 +451,12 @@ def evaluate(
         raise typer.BadParameter("Name a labelled JSONL file, or --behaviour.")
     if picture is not None and len(files or ()) != 1:
         raise typer.BadParameter("--picture draws one labelled file.")
+    if picture is not None and picture.is_dir():
+        raise typer.BadParameter(f"--picture can't be written: {picture} is a folder.")
     if picture is not None and not picture.absolute().parent.is_dir():
         raise typer.BadParameter(f"--picture can't be written: {picture.parent} isn't a folder.")
+    if kinds and not files:
+        raise typer.BadParameter("--kind is about labelled files: name one.")
     if against is not None and (behaviour or picture is not None or not files):
         raise typer.BadParameter("--against compares on labelled files, without --behaviour and --picture.")
     _apart("--behaviour", behaviour, {"--lower-cased": lower_cased})

@@ -29,29 +29,36 @@ def main() -> None:
     wanted = arguments.only or [stage["name"] for stage in stages]
     if unknown := set(wanted) - {stage["name"] for stage in stages}:
         parser.error(f"no stage is called {', '.join(sorted(unknown))}")
+    version = [stage["version"] for stage in stages if stage["name"] in wanted][-1]
+    if arguments.out is not None and version is None:
+        parser.error(f"stage {wanted[-1]} makes no version of the model; leave --out out, or name one that does")
     for stage in stages:
         work = arguments.work / stage["name"]
         counts = stage["teaches"] | stage["teaches_mood"]
-        if counts and (work / "opinions.npz").exists():
-            opinions = work / "opinions.npz"
-        if stage["name"] not in wanted or opinions == work / "opinions.npz":
-            continue
         if counts:
+            opinions = work / "opinions.npz"
+            if opinions.exists():
+                continue
+            if stage["name"] not in wanted:
+                opinions = None
+                continue
             after = arguments.work / stage["run"]["after"] / "network.pt" if "after" in stage["run"] else None
             if after is not None and not after.exists():
                 parser.error(f"stage {stage['name']} goes on from {after}, which isn't there")
             teacher = fit.main(arguments.data, stage, work, after)
-            opinions = work / "opinions.npz"
             teaching.teach(teacher, arguments.data, counts, opinions, of_mood=[*stage["teaches_mood"]])
+            continue
+        if stage["name"] not in wanted:
+            if arguments.start is None and (work / "network.pt").exists():
+                before = work / "network.pt"
             continue
         if teaching.TAUGHT in stage["data"]["repeats"] and opinions is None:
             parser.error(f"stage {stage['name']} learns from a teacher, and none has said anything yet")
         trained = fit.main(arguments.data, stage, work, before, opinions)
         before = work / "network.pt"
     if arguments.out is not None:
-        if trained is None:
-            parser.error("a teacher isn't exported; name the stage that learns from it too")
-        export.main(trained, arguments.out, name="roomtone-mini", version=fit.read_version(arguments.stages))
+        assert trained is not None  # no teacher has a version
+        export.main(trained, arguments.out, name="roomtone-mini", version=version)
 
 
 if __name__ == "__main__":

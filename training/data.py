@@ -100,7 +100,7 @@ def held_out(folder: Path) -> set[bytes]:
 
 
 def cases() -> list[str]:
-    """The texts of the behavioural suite, which nothing that is trained on may repeat or resemble."""
+    """The texts of the behavioural suite, which nothing that is trained on may repeat."""
     return [text for case in read_cases() for text in case.texts]
 
 

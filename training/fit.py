@@ -44,7 +44,7 @@ class Corpus:
     train: tuple[Example, ...]
     validation_texts: dict[str, tuple[Example, ...]]
     validation_sentences: dict[str, tuple[tuple[Sentence, Example], ...]]
-    removed: dict[str, int]  # lines of each source that also stand in a validation file
+    removed: dict[str, int]  # lines of each source that are held out, or much like a case of the behavioural suite
 
 
 def read_corpus(
@@ -57,9 +57,8 @@ def read_corpus(
     opinions: Path | None = None,
 ) -> Corpus:
     """Everything in the data folder that the settings name, the project's own lines, and a teacher's opinions."""
-    cases = set(data.cases())
-    # Emoji leave no fingerprint: texts of them alone are compared as they are.
-    held_out = data.held_out(folder) | {data.fingerprint(case) for case in cases} - {data.fingerprint("")}
+    cases = data.cases()
+    held_out = data.held_out(folder) | {data.fingerprint(case) for case in cases}
     validation_texts, validation_sentences = {}, {}
     for name in data.VALIDATED:
         rows = data.read_lines(data.validation(folder, name))
@@ -83,7 +82,6 @@ def read_corpus(
             rows = _rows(folder, name)
             texts = [str(row["text"]) for row in rows]
             keep = data.without_duplicates(texts, held_out)
-            keep = [kept and text not in cases for kept, text in zip(keep, texts, strict=True)]
             if name in OURS:  # written by those who know what the suite is about
                 keep = [kept and not like for kept, like in zip(keep, data.alike(texts, cases, 0.6), strict=True)]
             examples = _texts([row for row, kept in zip(rows, keep, strict=True) if kept], name, vocabulary, longest)
@@ -211,7 +209,7 @@ class Fit:
         """Train to the end, going on from a checkpoint if the work folder has one."""
         settings = self.settings["optimiser"]
         print(f"training examples: {data.counts(self.corpus.train)}")
-        print(f"removed because they also stand in a validation file: {self.corpus.removed}")
+        print(f"removed because they are held out, or like a case of the behavioural suite: {self.corpus.removed}")
         planned = self.plan()
         optimiser = torch.optim.AdamW(
             self._groups(), betas=(0.9, 0.98), weight_decay=settings["weight_decay"], fused=True
@@ -440,17 +438,13 @@ def _blend(average: Network, network: Network, decay: float) -> None:
         mean.lerp_(current, 1 - decay)
 
 
-def read_version(path: Path) -> str:
-    """The version of the model that these settings make, as it is stored with every reading."""
-    return str(tomllib.loads(path.read_text(encoding="utf-8"))["version"])
-
-
 def read_stages(path: Path) -> list[dict[str, Any]]:
     """The settings of every stage, in order: its own over those of all."""
     held = tomllib.loads(path.read_text(encoding="utf-8"))
     return [
         {
             "name": stage["name"],
+            "version": stage.get("version"),
             "teaches": stage.get("teaches", {}),
             "teaches_mood": stage.get("teaches_mood", {}),
             **{part: values | stage.get(part, {}) for part, values in held["all"].items()},

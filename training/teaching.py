@@ -72,6 +72,8 @@ def taught(
     Raises ValueError if the teacher was asked about others.
     """
     held = np.load(opinions)
+    if "about" not in held:
+        raise ValueError(f"{opinions} doesn't say which texts it is about; delete it, and the teacher reads again")
     about = json.loads(str(held["about"]))
     by_file = texts(folder, about["counts"], seed)
     chosen = list(chain(*by_file.values()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import islice
 from types import TracebackType
@@ -26,7 +26,7 @@ class Batching:
 
     `limit` is the most texts handed over at once; the wrapped analyzer is the one to order them by length. The last
     `remembered` texts of at most `remembered_length` characters are answered from memory; 0 remembers none. What is
-    remembered is a hash under a key that this process alone has, not the text.
+    remembered of them is a hash under a key that this process alone has, and where their names stand.
 
     Use it as an async context manager; leaving it tells whoever still waits that the reading is Unavailable.
     """
@@ -73,7 +73,7 @@ class Batching:
         for text in dict.fromkeys(texts):
             remembered = self._memory.get((self._hashed(text), self._model)) if self._is_remembered(text) else None
             if remembered is not None:
-                known[text] = remembered
+                known[text] = _with_names(remembered, text)
             else:
                 asked[text] = self._ask(text)
         if asked:
@@ -135,7 +135,7 @@ class Batching:
         # change of model nothing the old one said is given out as if the new one had.
         self._model = analysis.model
         if self._is_remembered(text):
-            self._memory[self._hashed(text), analysis.model] = analysis
+            self._memory[self._hashed(text), analysis.model] = _with_names(analysis, "")
         self._reading[text].answer.set_result(analysis)
 
     def _is_remembered(self, text: str) -> bool:
@@ -151,6 +151,12 @@ class _Asked:
 
     answer: asyncio.Future[Analysis] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     callers: int = 0
+
+
+def _with_names(analysis: Analysis, text: str) -> Analysis:
+    """The analysis with its names' words taken from the text that they stand in."""
+    names = tuple(replace(name, text=text[name.start : name.end]) for name in analysis.entities)
+    return replace(analysis, entities=names) if names else analysis
 
 
 def _fail(asked: Iterable[_Asked], error: BaseException) -> None:

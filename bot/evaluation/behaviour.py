@@ -28,6 +28,7 @@ from itertools import pairwise
 from typing import Any, assert_never
 
 from bot.analysis import Analysis, Analyzer, Kind, Label
+from bot.evaluation.asking import ask
 from bot.wording import signed
 
 STEP = 0.1
@@ -168,12 +169,12 @@ async def run_behaviour(
     read: dict[str, Analysis] = {}
     for start in range(0, len(texts), batch):
         asked = texts[start : start + batch]
-        read |= zip(asked, await analyzer.analyze(asked), strict=True)
+        read |= zip(asked, await ask(analyzer, asked, model=""), strict=True)
         if progress is not None:
             progress(len(asked))
     failures = {case.id: failure for case in chosen if (failure := check(case, read)) is not None}
     return Behaviour(
-        model=" + ".join(sorted({analysis.model for analysis in read.values()})),
+        model=" + ".join(sorted({analysis.model for analysis in read.values()} - {""})),
         phenomena=tuple(
             Phenomenon(
                 name,

@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeGuard
 
 from bot.analysis import Kind, Label
 from bot.errors import ImportFileError
@@ -132,13 +133,15 @@ def _examples(number: int, raw: bytes, source: str) -> Iterator[SentimentLine | 
             yield SentimentLine(number, text, _a_label(label, number, source))
     match found:
         case {"tokens": list(tokens), "tags": list(tags)}:
-            neither = False
             if not tokens or not all(isinstance(token, str) and token for token in tokens):
                 yield Skipped(number, "has no tokens, or one that is not a word")
             elif len(tags) != len(tokens):
                 yield Skipped(number, "has another number of tags than of tokens")
+            elif not neither and not all(_is_tag(tag) for tag in tags):
+                yield Skipped(number, "has tags of another scheme beside its label")
             else:
                 yield EntityLine(number, tuple(tokens), tuple(_a_tag(tag, number, source) for tag in tags))
+            neither = False
     if neither:
         yield Skipped(number, 'has neither "text" and "label" nor "tokens" and "tags"')
 
@@ -153,9 +156,13 @@ def _a_label(label: str, number: int, source: str) -> str:
 
 
 def _a_tag(tag: object, number: int, source: str) -> str:
-    if isinstance(tag, str) and (tag == "O" or (tag[:2] in {"B-", "I-"} and tag[2:] in set(Kind))):
+    if _is_tag(tag):
         return tag
     kinds = ", ".join(Kind)
     raise ImportFileError(
         f"{source}, line {number}: a tag is neither O nor B- or I- with one of {kinds}. Rename the tags and try again."
     )
+
+
+def _is_tag(tag: object) -> TypeGuard[str]:
+    return isinstance(tag, str) and (tag == "O" or (tag[:2] in {"B-", "I-"} and tag[2:] in set(Kind)))

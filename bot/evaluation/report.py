@@ -101,12 +101,12 @@ def show_behaviour(behaviour: Behaviour, *, failures: int = 0) -> RenderableType
 
 def _sentiment(scores: SentimentScores) -> Iterable[RenderableType]:
     measured = _table("sentiment", "", "95 % interval")
-    for name, measure in (
-        ("macro-recall", scores.macro_recall),
-        ("macro-F1", scores.macro_f1),
-        ("accuracy", scores.accuracy),
+    for name, measure, of in (
+        ("macro-recall", scores.macro_recall, scores.fewest),
+        ("macro-F1", scores.macro_f1, scores.fewest),
+        ("accuracy", scores.accuracy, scores.lines),
     ):
-        measured.add_row(name, *_percent(measure, of=scores.lines))
+        measured.add_row(name, *_percent(measure, of=of))
     measured.add_row("calibration error", _error(scores.calibration.error), "")
     yield _below(measured)
 

@@ -36,13 +36,13 @@ async def evaluations(
     for name in (model, against):
         sentiment, names = tasks(name)
         for reads, what, asked in (
-            (names, "sentiment", any(lines.entities for lines in labelled)),
+            (names, "sentiment", behaviour or any(lines.entities for lines in labelled)),
             (sentiment, "names", behaviour or any(lines.sentiment for lines in labelled)),
         ):
             if asked and not reads:
                 raise ConfigurationError(
-                    f"{name} reads {what} alone, and there is more to read. Write a checkpoint for each, as "
-                    "SENTIMENT+NAMES."
+                    f"{name} reads {what} alone, and what is to be read has both or the other. Write a checkpoint for "
+                    "each, as SENTIMENT+NAMES."
                 )
     results: list[Evaluation | Behaviour | Comparison] = []
     if against is not None:

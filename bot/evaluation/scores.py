@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from bot.analysis import Analysis, Analyzer, Kind, Label
-from bot.errors import Refused
 from bot.evaluation import measures
+from bot.evaluation.asking import ask
 from bot.evaluation.lines import NON_NEGATIVE, EntityLine, Labelled, SentimentLine, Skipped
 from bot.evaluation.measures import Calibration, Counts, Numbers, Span
 from bot.wording import exactly
@@ -56,10 +56,11 @@ class SentimentScores:
     """How sentiment was read, each measure in [0, 1].
 
     `confusion` counts lines, a row for each of `labels` as annotated, a column for each as read and a last one for
-    NOT_READ. Macro means are over the labels that some line has.
+    NOT_READ. Macro means are over the labels that some line has; `fewest` lines have the rarest of these.
     """
 
     lines: int
+    fewest: int
     labels: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
     macro_recall: Measure
@@ -90,7 +91,7 @@ class KindScore:
 class EntityScores:
     """How names were read: a span counts only whole and with its kind. Micro means over all spans of the kinds here.
 
-    `not_read` lines are in a language that the reader has no figures for; their names count as missed.
+    `not_read` lines are in a language that the reader has no figures for, or refused; their names count as missed.
     """
 
     lines: int
@@ -265,10 +266,7 @@ async def _read(
     began = clock()
     for start in range(0, len(texts), batch):
         asked = texts[start : start + batch]
-        try:
-            analyses += await analyzer.analyze(asked)
-        except Refused:
-            analyses += [await _alone(analyzer, text, model=ready.model) for text in asked]
+        analyses += await ask(analyzer, asked, model=ready.model)
         if progress is not None:
             progress(len(asked))
     seconds = clock() - began
@@ -279,15 +277,6 @@ async def _read(
         entities=tuple(analyses[len(labelled.sentiment) :]),
         speed=Speed(len(texts), seconds, batch),
     )
-
-
-async def _alone(analyzer: Analyzer, text: str, *, model: str) -> Analysis:
-    """What the analyzer makes of a text of a batch that it refused: nothing of those that are the reason."""
-    try:
-        (analysis,) = await analyzer.analyze((text,))
-    except Refused:
-        return Analysis(None, (), model)
-    return analysis
 
 
 def _evaluation(reading: _Reading, *, misses: int, resamples: int, seed: int) -> Evaluation:
@@ -359,14 +348,14 @@ def _sentiment_scores(reading: _Reading, *, resamples: int, seed: int) -> Sentim
         for line, analysis in zip(reading.labelled.sentiment, reading.sentiment, strict=True)
         if analysis.sentiment is not None
     ]
-    fewest = _fewest(confusion)
     columns = (measures.precisions(confusion), np.nan_to_num(measures.recalls(confusion)), measures.f1s(confusion))
     return SentimentScores(
         lines=len(cells),
         labels=tuple(labels),
         confusion=tuple(tuple(int(lines) for lines in row) for row in confusion),
-        macro_recall=_measure(measures.macro_recall(confusion), measures.macro_recall(again), fewest),
-        macro_f1=_measure(measures.macro_f1(confusion), measures.macro_f1(again), fewest),
+        fewest=_fewest(confusion),
+        macro_recall=_macro(measures.macro_recall, measures.recalls, confusion, again),
+        macro_f1=_macro(measures.macro_f1, measures.f1s, confusion, again),
         accuracy=_measure(measures.accuracy(confusion), measures.accuracy(again), len(cells)),
         by_label=tuple(
             LabelScore(label, float(precision), float(recall), float(np.nan_to_num(f1)), int(lines))
@@ -467,13 +456,20 @@ def _entity_scores(reading: _Reading, *, resamples: int, seed: int) -> EntitySco
     counts = _by_kind(found.sum(axis=0))
     again = _by_kind(measures.resampled(found, resamples=resamples, seed=seed))
     micro, micro_again = counts.sum(axis=-2), again.sum(axis=-2)
-    annotated, predicted = int(micro[0] + micro[2]), int(micro[0] + micro[1])
+    # Lines are drawn, not names: several in one line are no more witnesses than the line is.
+    named = _by_kind((found > 0).astype(np.int64))
+    hits, invented, missed = (named[..., column] for column in range(3))
+    read, annotated = hits | invented, hits | missed  # (line, kind)
     return EntityScores(
         lines=len(found),
-        not_read=sum(analysis.language is not None for analysis in reading.entities),
-        precision=_measure(measures.span_precision(micro), measures.span_precision(micro_again), predicted),
-        recall=_measure(measures.span_recall(micro), measures.span_recall(micro_again), annotated),
-        f1=_measure(measures.span_f1(micro), measures.span_f1(micro_again), annotated),
+        not_read=sum(bool(analysis.language) and not analysis.entities for analysis in reading.entities),
+        precision=_measure(
+            measures.span_precision(micro), measures.span_precision(micro_again), int(read.any(axis=1).sum())
+        ),
+        recall=_measure(
+            measures.span_recall(micro), measures.span_recall(micro_again), int(annotated.any(axis=1).sum())
+        ),
+        f1=_measure(measures.span_f1(micro), measures.span_f1(micro_again), int(annotated.any(axis=1).sum())),
         by_kind=tuple(
             KindScore(
                 kind,
@@ -482,7 +478,7 @@ def _entity_scores(reading: _Reading, *, resamples: int, seed: int) -> EntitySco
                 f1=_measure(
                     measures.span_f1(counts[row]),
                     measures.span_f1(again[:, row]),
-                    int(counts[row, 0] + counts[row, 2]),
+                    int(annotated[:, row].sum()),
                 ),
                 spans=int(counts[row, 0] + counts[row, 2]),
                 predicted=int(counts[row, 0] + counts[row, 1]),
@@ -535,11 +531,28 @@ def _entity_test(one: _Reading, other: _Reading, names: tuple[str, str], *, resa
 
 
 def _measure(value: Numbers, again: Numbers, trials: int) -> Measure:
-    """`trials` are the lines or names of which the value is a share."""
+    """`trials` are the lines that have what the value is a share of."""
     low, high = measures.interval(again)
     if low == high and value in (0, 1):
         low, high = measures.interval_at_the_edge(float(value), trials)
     return Measure(float(value), low, high)
+
+
+def _macro(
+    mean: Callable[[Counts], Numbers], of_each: Callable[[Counts], Numbers], confusion: Counts, again: Counts
+) -> Measure:
+    """A mean over labels; where all of them are at the edge, the mean of their exact intervals, which is too wide."""
+    value = float(mean(confusion))
+    low, high = measures.interval(mean(again))
+    if low == high:
+        trials = confusion.sum(axis=-1)
+        edges = [
+            measures.interval_at_the_edge(share, lines)
+            for share, lines in zip(of_each(confusion).tolist(), trials.tolist(), strict=True)
+            if lines
+        ]
+        low, high = (float(each) for each in np.mean(edges, axis=0))
+    return Measure(value, low, high)
 
 
 def _permutation_test(

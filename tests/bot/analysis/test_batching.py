@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.analysis import Analysis, Sentiment
+from bot.analysis import Analysis, Kind, Sentiment
 from bot.analysis.batching import Batching
 from bot.errors import Refused, Unavailable
-from tests.examples import an_analysis
+from tests.examples import an_analysis, an_entity
 
 
 def a_reading(text: str, model: str = "reader 1") -> Analysis:
@@ -113,14 +113,18 @@ async def test_the_memory_is_bounded_and_forgets_the_least_recently_used() -> No
 
 
 async def test_what_is_remembered_is_no_text_nor_a_hash_that_another_process_could_try() -> None:
-    async with Batching(Reader()) as one, Batching(Reader()) as other:
-        for batching in (one, other):
-            await batching.analyze(["between us"])
+    class Naming:
+        async def analyze(self, texts: Sequence[str], /) -> Sequence[Analysis]:
+            return [an_analysis(None, an_entity(text[3:], Kind.PERSON, 3)) for text in texts]
 
-        ((mark, _),), ((others, _),) = one._memory, other._memory
+    async with Batching(Naming()) as one, Batching(Naming()) as other:
+        read = [await batching.analyze(["to Ada"]) for batching in (one, other, one)]
+
+        assert {analysis.entities[0].text for (analysis,) in read} == {"Ada"}
+        ((mark, kept),), ((others, _),) = ([(key, held) for (key, _), held in b._memory.items()] for b in (one, other))
         assert isinstance(mark, bytes)
-        assert b"between us" not in mark
         assert mark != others
+        assert "Ada" not in repr(mark) + str([(name.text, name.start, name.end) for name in kept.entities])
 
 
 async def test_nothing_is_remembered_where_the_memory_is_switched_off() -> None:
