@@ -457,19 +457,15 @@ def _entity_scores(reading: _Reading, *, resamples: int, seed: int) -> EntitySco
     again = _by_kind(measures.resampled(found, resamples=resamples, seed=seed))
     micro, micro_again = counts.sum(axis=-2), again.sum(axis=-2)
     # Lines are drawn, not names: several in one line are no more witnesses than the line is.
-    named = _by_kind((found > 0).astype(np.int64))
-    hits, invented, missed = (named[..., column] for column in range(3))
-    read, annotated = hits | invented, hits | missed  # (line, kind)
+    hits, invented, missed = np.moveaxis(_by_kind(found) > 0, -1, 0)
+    annotated = hits | missed  # (line, kind)
+    naming, named = int((hits | invented).any(axis=1).sum()), int(annotated.any(axis=1).sum())
     return EntityScores(
         lines=len(found),
         not_read=sum(bool(analysis.language) and not analysis.entities for analysis in reading.entities),
-        precision=_measure(
-            measures.span_precision(micro), measures.span_precision(micro_again), int(read.any(axis=1).sum())
-        ),
-        recall=_measure(
-            measures.span_recall(micro), measures.span_recall(micro_again), int(annotated.any(axis=1).sum())
-        ),
-        f1=_measure(measures.span_f1(micro), measures.span_f1(micro_again), int(annotated.any(axis=1).sum())),
+        precision=_measure(measures.span_precision(micro), measures.span_precision(micro_again), naming),
+        recall=_measure(measures.span_recall(micro), measures.span_recall(micro_again), named),
+        f1=_measure(measures.span_f1(micro), measures.span_f1(micro_again), named),
         by_kind=tuple(
             KindScore(
                 kind,

@@ -16,6 +16,7 @@ from training import data, fit, teaching  # noqa: E402
 from training.network import TAGS  # noqa: E402
 
 TWEETS = ["Ada is in Paris today, lovely", "what a dreadful day that was", "this one is held out, see there"]
+CASE = next(text for text in data.cases() if len(text.split()) > 4)
 CHATS = ["the parser in Racket is slow", "does anybody use the new compiler?"]
 COUNTS = {"semeval.train": 10, "racket": 10}
 
@@ -24,7 +25,7 @@ COUNTS = {"semeval.train": 10, "racket": 10}
 def folder(tmp_path: Path) -> Path:
     """A data folder of hardly any lines; one of them stands in a validation file too."""
     for name, texts in {
-        "sentiment/semeval.train": TWEETS,
+        "sentiment/semeval.train": [*TWEETS, CASE],
         "sentiment/tweeteval.validation": [TWEETS[2].upper()],
         "sentiment/senti4sd.validation": ["fine"],
         "chats/racket": CHATS,
@@ -51,15 +52,21 @@ def test_a_teacher_says_what_it_makes_of_texts_that_are_not_held_out(
 ) -> None:
     teaching.teach(student, folder, COUNTS, tmp_path / "opinions.npz", of_mood=["racket"])
 
-    taught = teaching.taught(folder, tmp_path / "opinions.npz", student.vocabulary, 126, seed=20261124)
+    case = {data.fingerprint(CASE)}
+    taught = teaching.taught(folder, tmp_path / "opinions.npz", student.vocabulary, 126, seed=20261124, held_out=case)
     opinions = [(each.opinion, each) for each in taught if each.opinion is not None]
-    assert len(opinions) == len(TWEETS) - 1 + len(CHATS)
+    assert len(opinions) == len(TWEETS) - 1 + len(CHATS)  # neither the held out one nor the case
     of_names = [
         (opinion.tags.shape, (len(each.words), len(TAGS))) for opinion, each in opinions if opinion.tags is not None
     ]
     assert len(of_names) == len(TWEETS) - 1
     assert all(found == expected for found, expected in of_names)
     assert {data.LABELS[int(np.argmax(opinion.sentiment))] for opinion, _ in opinions[:2]} == {"negative", "positive"}
+
+
+def test_nothing_that_is_held_out_and_no_case_of_the_suite_is_trained_on(student: fit.Fit) -> None:
+    assert student.corpus.removed == {"semeval": 2}
+    assert len(student.corpus.train) == len(TWEETS) - 1
 
 
 def test_opinions_about_other_texts_are_not_taken(folder: Path, tmp_path: Path, student: fit.Fit) -> None:
