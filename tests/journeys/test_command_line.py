@@ -14,6 +14,7 @@ import subprocess
 import zipfile
 from contextlib import closing
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -89,9 +90,12 @@ def test_it_ends_when_whoever_reads_its_answers_has_gone(empty):
 
 def test_ctrl_c_ends_it_while_it_waits_for_the_next_line(empty):
     line, environment = command("analyze", "-", database=empty)
+    # What a shell starts in the background ignores Ctrl-C, and so would all that the tests start, were they run so.
+    heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(
-        line, env=environment, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
+        line, env=environment, cwd=ROOT, preexec_fn=heeding, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
