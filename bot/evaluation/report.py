@@ -14,7 +14,7 @@ from rich.text import Text
 from bot.evaluation.behaviour import Behaviour
 from bot.evaluation.lines import Skipped
 from bot.evaluation.scores import FEWEST, NOT_READ, Comparison, EntityScores, Evaluation, Measure, Miss, SentimentScores
-from bot.wording import exactly
+from bot.wording import counted, exactly
 
 MOST_SKIPPED = 10
 """Line numbers named before the rest is only counted."""
@@ -146,7 +146,7 @@ def _entities(scores: EntityScores) -> Iterable[RenderableType]:
         style="bold",
     )
     yield _below(spans)
-    yield _note(f"{scores.lines:,} lines; only kinds that the file annotates count, and a name only whole.")
+    yield _note(f"{counted(scores.lines, 'line')}; only kinds that the file annotates count, and a name only whole.")
     if scores.not_read:
         yield _note(_not_read(scores.not_read))
 
@@ -181,7 +181,7 @@ def _misses(misses: Sequence[Miss], whose: str = "") -> Iterable[RenderableType]
 def _speed(evaluation: Evaluation) -> str:
     speed = evaluation.speed
     rate = f"{speed.per_second:,.0f} a second in batches of {speed.batch}"
-    return f"{speed.lines:,} lines in {speed.seconds:.1f} s: {rate}."
+    return f"{counted(speed.lines, 'line')} in {speed.seconds:.1f} s: {rate}."
 
 
 def _file(evaluation: Evaluation) -> str:
