@@ -29,9 +29,9 @@ def main() -> None:
     wanted = arguments.only or [stage["name"] for stage in stages]
     if unknown := set(wanted) - {stage["name"] for stage in stages}:
         parser.error(f"no stage is called {', '.join(sorted(unknown))}")
-    version = [stage["version"] for stage in stages if stage["name"] in wanted][-1]
-    if arguments.out is not None and version is None:
-        parser.error(f"stage {wanted[-1]} makes no version of the model; leave --out out, or name one that does")
+    last = [stage for stage in stages if stage["name"] in wanted][-1]
+    if arguments.out is not None and last["version"] is None:
+        parser.error(f"stage {last['name']} makes no version of the model; leave --out out, or name one that does")
     for stage in stages:
         work = arguments.work / stage["name"]
         counts = stage["teaches"] | stage["teaches_mood"]
@@ -58,7 +58,7 @@ def main() -> None:
         before = work / "network.pt"
     if arguments.out is not None:
         assert trained is not None  # no teacher has a version
-        export.main(trained, arguments.out, name="roomtone-mini", version=version)
+        export.main(trained, arguments.out, name="roomtone-mini", version=last["version"])
 
 
 if __name__ == "__main__":

@@ -159,11 +159,11 @@ def fingerprint(text: str) -> bytes:
 def marked(folder: Path, marks: Path) -> list[Sentence]:
     """The tweets and chat messages of the data folder that `marks` names by their hashes, with the names in them."""
     paths = [folder / "sentiment" / "semeval.train.jsonl", *sorted((folder / "chats").glob("*.jsonl"))]
-    texts = {hashed(text): text for path in paths for text in (str(row["text"]) for row in read_lines(path))}
+    found = {hashed(text): text for path in paths for text in texts(path)}
     return [
-        Sentence(texts[mark], tuple(_span(each) for each in spans.split()), "marked")
+        Sentence(found[mark], tuple(_span(each) for each in spans.split()), "marked")
         for mark, spans in columns(marks)
-        if mark in texts
+        if mark in found
     ]
 
 
@@ -179,9 +179,8 @@ def _span(text: str) -> Span:
 
 def heard(folder: Path, labels: Path) -> list[dict[str, object]]:
     """The texts of the data folder that `labels` names by their fingerprints, as sentiment lines."""
-    texts = [str(row["text"]) for path in sorted((folder / "chats").glob("*.jsonl")) for row in read_lines(path)]
-    texts += [sentence.text for sentence in sentences(folder / "ner" / "stackoverflow.train.jsonl")]
-    found = {fingerprint(text).hex()[:24]: text for text in texts}
+    paths = [*sorted((folder / "chats").glob("*.jsonl")), folder / "ner" / "stackoverflow.train.jsonl"]
+    found = {fingerprint(text).hex()[:24]: text for path in paths for text in texts(path)}
     return [{"text": found[mark], "label": label} for mark, label in columns(labels) if mark in found]
 
 

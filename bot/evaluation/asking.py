@@ -23,5 +23,4 @@ async def ask(analyzer: Analyzer, texts: Sequence[str], *, model: str) -> Sequen
         if len(texts) == 1:
             return (Analysis(None, (), model, UNDETERMINED),)
         half = len(texts) // 2
-        halves = (texts[:half], texts[half:])
-        return tuple([analysis for part in halves for analysis in await ask(analyzer, part, model=model)])
+        return (*await ask(analyzer, texts[:half], model=model), *await ask(analyzer, texts[half:], model=model))

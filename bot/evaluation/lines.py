@@ -126,23 +126,23 @@ def _examples(number: int, raw: bytes, source: str) -> Iterator[SentimentLine | 
     except (ValueError, RecursionError):
         yield Skipped(number, "is not JSON in UTF-8")
         return
-    neither = True
+    labelled = tagged = False
     match found:
         case {"text": str(text), "label": str(label)}:
-            neither = False
+            labelled = True
             yield SentimentLine(number, text, _a_label(label, number, source))
     match found:
         case {"tokens": list(tokens), "tags": list(tags)}:
+            tagged = True
             if not tokens or not all(isinstance(token, str) and token for token in tokens):
                 yield Skipped(number, "has no tokens, or one that is not a word")
             elif len(tags) != len(tokens):
                 yield Skipped(number, "has another number of tags than of tokens")
-            elif not neither and not all(_is_tag(tag) for tag in tags):
+            elif labelled and not all(_is_tag(tag) for tag in tags):
                 yield Skipped(number, "has tags of another scheme beside its label")
             else:
                 yield EntityLine(number, tuple(tokens), tuple(_a_tag(tag, number, source) for tag in tags))
-            neither = False
-    if neither:
+    if not labelled and not tagged:
         yield Skipped(number, 'has neither "text" and "label" nor "tokens" and "tags"')
 
 

@@ -33,17 +33,15 @@ async def evaluations(
     Raises ImportFileError, ConfigurationError.
     """
     labelled = [read_lines(file, kinds=kinds) for file in files]
+    asks_sentiment = behaviour or any(lines.sentiment for lines in labelled)
+    asks_names = behaviour or any(lines.entities for lines in labelled)
     for name in (model, against):
         sentiment, names = tasks(name)
-        for reads, what, asked in (
-            (names, "sentiment", behaviour or any(lines.entities for lines in labelled)),
-            (sentiment, "names", behaviour or any(lines.sentiment for lines in labelled)),
-        ):
-            if asked and not reads:
-                raise ConfigurationError(
-                    f"{name} reads {what} alone, and what is to be read has both or the other. Write a checkpoint for "
-                    "each, as SENTIMENT+NAMES."
-                )
+        if (asks_sentiment and not sentiment) or (asks_names and not names):
+            raise ConfigurationError(
+                f"{name} reads {'sentiment' if sentiment else 'names'} alone, and what is to be read has both or the "
+                "other. Write a checkpoint for each, as SENTIMENT+NAMES."
+            )
     results: list[Evaluation | Behaviour | Comparison] = []
     if against is not None:
         async with reader(model) as first, reader(against) as second:

@@ -18,6 +18,7 @@ from bot.wording import exactly
 BATCH = 256
 RESAMPLES = 2000
 SEED = 20261124
+PERMUTATION = "paired permutation"
 NOT_READ = "not read"
 """The column of lines without a sentiment, in a language that the reader has no figures for or refused: misses."""
 
@@ -56,11 +57,10 @@ class SentimentScores:
     """How sentiment was read, each measure in [0, 1].
 
     `confusion` counts lines, a row for each of `labels` as annotated, a column for each as read and a last one for
-    NOT_READ. Macro means are over the labels that some line has; `fewest` lines have the rarest of these.
+    NOT_READ. Macro means are over the labels that some line has.
     """
 
     lines: int
-    fewest: int
     labels: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
     macro_recall: Measure
@@ -73,6 +73,11 @@ class SentimentScores:
     def not_read(self) -> int:
         """Lines that got no sentiment, because of their language or refused."""
         return sum(row[-1] for row in self.confusion)
+
+    @property
+    def fewest(self) -> int:
+        """Lines of the rarest label, of those that some line has."""
+        return _fewest(np.array(self.confusion))
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +358,6 @@ def _sentiment_scores(reading: _Reading, *, resamples: int, seed: int) -> Sentim
         lines=len(cells),
         labels=tuple(labels),
         confusion=tuple(tuple(int(lines) for lines in row) for row in confusion),
-        fewest=_fewest(confusion),
         macro_recall=_macro(measures.macro_recall, measures.recalls, confusion, again),
         macro_f1=_macro(measures.macro_f1, measures.f1s, confusion, again),
         accuracy=_measure(measures.accuracy(confusion), measures.accuracy(again), len(cells)),
@@ -404,14 +408,18 @@ def _sentiment_tests(
         for read in (one.sentiment, other.sentiment)
     ]
     p = measures.mcnemar(int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum()))
+    recalls = (measures.macro_recall(first), measures.macro_recall(second))
     return [
-        _permutation_test(
+        _test(
             "macro-recall",
             names,
             len(right[0]),
-            (measures.macro_recall(first), measures.macro_recall(second)),
+            recalls,
             difference(again, measures.macro_recall),
-            difference(swapped, measures.macro_recall),
+            measures.permutation_probability(
+                float(recalls[1] - recalls[0]), difference(swapped, measures.macro_recall)
+            ),
+            PERMUTATION,
             few=(_fewest(first), "in the rarest label"),
         ),
         _test(
@@ -512,13 +520,15 @@ def _entity_test(one: _Reading, other: _Reading, names: tuple[str, str], *, resa
     swapped = measures.swapped(*found, times=resamples, seed=seed)
     first, second = (each.sum(axis=0) for each in found)
     hits, _, missed = _by_kind(first).sum(axis=-2)
-    return _permutation_test(
+    values = (f1(first), f1(second))
+    return _test(
         "entity F1",
         names,
         len(found[0]),
-        (f1(first), f1(second)),
+        values,
         f1(again[1]) - f1(again[0]),
-        f1(swapped[1]) - f1(swapped[0]),
+        measures.permutation_probability(float(values[1] - values[0]), f1(swapped[1]) - f1(swapped[0])),
+        PERMUTATION,
         few=(int(hits + missed), "names"),
     )
 
@@ -549,20 +559,6 @@ def _macro(
         ]
         low, high = (float(each) for each in np.mean(edges, axis=0))
     return Measure(value, low, high)
-
-
-def _permutation_test(
-    measure: str,
-    names: tuple[str, str],
-    lines: int,
-    values: tuple[Numbers, Numbers],
-    differences: Numbers,
-    swapped: Numbers,
-    *,
-    few: tuple[int, str],
-) -> PairedTest:
-    p = measures.permutation_probability(float(values[1] - values[0]), swapped)
-    return _test(measure, names, lines, values, differences, p, "paired permutation", few)
 
 
 def _test(
